@@ -1,0 +1,174 @@
+import { randomUUID } from 'node:crypto'
+import { and, desc, eq, gt, isNull, sql } from 'drizzle-orm'
+import type { Account } from '../accounts/accounts.ts'
+import { record } from '../audit/audit.ts'
+import type { Database } from '../database/client.ts'
+import { accounts, apiKeys } from '../database/schema.ts'
+import { statement } from '../database/statement.ts'
+import { InsufficientScope, NotFound } from '../errors.ts'
+import { makeApiKey, shownPrefix } from '../secrets/api-key.ts'
+import { digest } from '../secrets/opaque-token.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+/** What its owner sees of a key; never the key. */
+export interface ApiKey {
+  readonly id: string
+  readonly name: string
+  readonly prefix: string
+  readonly scope: string[]
+  readonly createdAt: Date
+  readonly expiresAt: Date
+  readonly revokedAt: Date | null
+  readonly lastUsedAt: Date | null
+  readonly lastUsedFrom: string | null
+}
+
+/** A key as it is issued: `secret` is the whole key and is not to be had again. */
+export type IssuedApiKey = ApiKey & { readonly secret: string }
+
+const COLUMNS = {
+  id: apiKeys.id,
+  name: apiKeys.name,
+  prefix: apiKeys.prefix,
+  scope: apiKeys.scope,
+  createdAt: apiKeys.createdAt,
+  expiresAt: apiKeys.expiresAt,
+  revokedAt: apiKeys.revokedAt,
+  lastUsedAt: apiKeys.lastUsedAt,
+  lastUsedFrom: apiKeys.lastUsedFrom,
+}
+
+/** Issues a key that can do what `scope` says, for `days` days from now. */
+export async function issueApiKey(
+  db: Database,
+  input: { accountId: string; name: string; scope: readonly string[]; expiresAt: Date; prefix: string },
+  now: Date,
+): Promise<IssuedApiKey> {
+  const secret = makeApiKey(input.prefix)
+  return db.transaction(async (tx) => {
+    const [row] = await tx
+      .insert(apiKeys)
+      .values({
+        id: randomUUID(),
+        accountId: input.accountId,
+        name: input.name,
+        digest: digest(secret),
+        prefix: shownPrefix(input.prefix, secret),
+        scope: [...input.scope],
+        expiresAt: input.expiresAt,
+        createdAt: now,
+      })
+      .returning(COLUMNS)
+    if (row === undefined) throw new Error('the key was not stored')
+    await record(tx, {
+      type: 'api_key.issue',
+      subject: { kind: 'account', id: input.accountId },
+      details: { id: row.id, scope: row.scope },
+    })
+    return { ...row, secret }
+  })
+}
+
+/** When a key made now for this many days expires. */
+export const apiKeyExpiry = (now: Date, days: number) => new Date(now.getTime() + days * DAY_MS)
+
+const byDigest = statement((db) =>
+  db
+    .select({
+      id: apiKeys.id,
+      scope: apiKeys.scope,
+      account: {
+        id: accounts.id,
+        email: accounts.email,
+        name: accounts.name,
+        role: accounts.role,
+        createdAt: accounts.createdAt,
+      },
+    })
+    .from(apiKeys)
+    .innerJoin(accounts, eq(accounts.id, apiKeys.accountId))
+    .where(
+      and(
+        eq(apiKeys.digest, sql.placeholder('digest')),
+        isNull(apiKeys.revokedAt),
+        gt(apiKeys.expiresAt, sql`${sql.placeholder('now')}::timestamptz`),
+        isNull(accounts.disabledAt),
+      ),
+    )
+    .prepare('find_api_key'),
+)
+
+/** The live key with this value and the account that owns it; one look-up of its digest. */
+export async function findApiKey(
+  db: Database,
+  secret: string,
+  now: Date,
+): Promise<{ id: string; scope: string[]; account: Account } | undefined> {
+  return (await byDigest(db).execute({ digest: digest(secret), now: now.toISOString() }))[0]
+}
+
+/** The keys of an account, newest first, the revoked ones left out. */
+export function listApiKeys(db: Database, accountId: string): Promise<ApiKey[]> {
+  return db
+    .select(COLUMNS)
+    .from(apiKeys)
+    .where(and(eq(apiKeys.accountId, accountId), isNull(apiKeys.revokedAt)))
+    .orderBy(desc(apiKeys.createdAt))
+    .limit(1000)
+}
+
+/**
+ * Revokes a key of an account; it is refused from the next request on.
+ * @throws {NotFound} when it is another's, unknown or revoked before
+ */
+export async function revokeApiKey(db: Database, accountId: string, id: string, now: Date): Promise<void> {
+  await db.transaction(async (tx) => {
+    const [revoked] = await tx
+      .update(apiKeys)
+      .set({ revokedAt: now })
+      .where(and(eq(apiKeys.id, id), eq(apiKeys.accountId, accountId), isNull(apiKeys.revokedAt)))
+      .returning({ id: apiKeys.id })
+    if (revoked === undefined) throw new NotFound('There is no such key.')
+    await record(tx, { type: 'api_key.revoke', subject: { kind: 'account', id: accountId }, details: { id } })
+  })
+}
+
+/**
+ * Issues a successor with the same name, scope and lifetime; the old key lives on for `overlapSeconds`.
+ * @param held the scopes of who asks: nobody obtains by rotation what they do not hold
+ * @throws {NotFound} when it is another's, unknown, revoked or expired
+ * @throws {InsufficientScope} when the key can do more than who asks
+ */
+export async function rotateApiKey(
+  db: Database,
+  input: { accountId: string; id: string; overlapSeconds: number; held: ReadonlySet<string>; prefix: string },
+  now: Date,
+): Promise<IssuedApiKey> {
+  return db.transaction(async (tx) => {
+    const [old] = await tx
+      .select(COLUMNS)
+      .from(apiKeys)
+      .where(
+        and(
+          eq(apiKeys.id, input.id),
+          eq(apiKeys.accountId, input.accountId),
+          isNull(apiKeys.revokedAt),
+          gt(apiKeys.expiresAt, now),
+        ),
+      )
+      .for('update')
+    if (old === undefined) throw new NotFound('There is no such key.')
+    const beyond = old.scope.find((scope) => !input.held.has(scope))
+    if (beyond !== undefined) throw new InsufficientScope(beyond)
+
+    const overlapEnd = new Date(Math.min(now.getTime() + input.overlapSeconds * 1000, old.expiresAt.getTime()))
+    await tx.update(apiKeys).set({ expiresAt: overlapEnd }).where(eq(apiKeys.id, old.id))
+    const lifetime = old.expiresAt.getTime() - old.createdAt.getTime()
+    return issueApiKey(
+      tx,
+      { ...input, name: old.name, scope: old.scope, expiresAt: new Date(now.getTime() + lifetime) },
+      now,
+    )
+  })
+}

@@ -1,0 +1,72 @@
+import cors from '@fastify/cors'
+import type { FastifyInstance } from 'fastify'
+import { adminRoutes } from './admin/routes.ts'
+import type { LastUsed } from './api-keys/last-used.ts'
+import { apiKeyRoutes } from './api-keys/routes.ts'
+import type { Config } from './config.ts'
+import { createAccessTokenVerifier } from './credentials/access-token.ts'
+import { createApiKeyVerifier } from './credentials/api-key.ts'
+import { challenge } from './credentials/challenge.ts'
+import { createFirstPartyJwtVerifier } from './credentials/first-party-jwt.ts'
+import { credentials } from './credentials/plugin.ts'
+import type { Database } from './database/client.ts'
+import { NotFound } from './errors.ts'
+import { grantRoutes } from './grants/routes.ts'
+import { guideRoutes } from './guide/routes.ts'
+import { createErrorHandler, problemOf } from './http/error-handler.ts'
+import type { KeyRing } from './keys/key-ring.ts'
+import { resourceMetadataUrl } from './protected-resource/metadata.ts'
+import { meRoutes } from './protected-resource/routes.ts'
+import type { RefreshCookie } from './sessions/cookie.ts'
+import { sessionRoutes } from './sessions/routes.ts'
+import type { SignInLimits } from './sessions/sign-in-limits.ts'
+
+export interface ApiOptions {
+  readonly config: Config
+  readonly db: Database
+  readonly keys: KeyRing
+  readonly refreshCookie: RefreshCookie
+  readonly signInLimits: SignInLimits
+  readonly lastUsed: LastUsed
+}
+
+/** The resource API: one scope, in which every request is authenticated and authorized alike, and errors are problems. */
+export async function registerApi(api: FastifyInstance, options: ApiOptions): Promise<void> {
+  const { config, db, keys, lastUsed } = options
+  const { issuer, apiKeyPrefix, corsOrigins } = config
+
+  api.setErrorHandler(
+    createErrorHandler((error, _request, reply) => {
+      const challenged = error.status === 403 || (error.status === 401 && error.code !== 'invalid_sign_in')
+      if (challenged) reply.header('www-authenticate', challenge(error, resourceMetadataUrl(issuer)))
+      return reply.type('application/problem+json').send(problemOf(error))
+    }),
+  )
+  if (corsOrigins.length > 0) {
+    await api.register(cors, {
+      origin: [...corsOrigins],
+      credentials: true,
+      exposedHeaders: ['WWW-Authenticate', 'Retry-After'],
+    })
+  }
+  await api.register(credentials, {
+    verifiers: [
+      createApiKeyVerifier({ db, prefix: apiKeyPrefix }),
+      createFirstPartyJwtVerifier({ db, keys, issuer }),
+      createAccessTokenVerifier({ db, keys, issuer, apiKeyPrefix }),
+    ],
+    onPrincipal({ credential }, request) {
+      if (credential.kind === 'api_key') lastUsed.note(credential.id, new Date(), request.ip)
+    },
+  })
+
+  await api.register(sessionRoutes, { ...options, issuer, origins: [issuer, ...corsOrigins] })
+  await api.register(apiKeyRoutes, { db, prefix: apiKeyPrefix })
+  await api.register(grantRoutes, { db })
+  await api.register(meRoutes, { db })
+  await api.register(guideRoutes, { db })
+  await api.register(adminRoutes, { db })
+  api.all('/api/*', { config: { access: { credentials: 'none' } } }, async () => {
+    throw new NotFound()
+  })
+}

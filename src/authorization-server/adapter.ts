@@ -1,0 +1,135 @@
+import { and, eq, isNull, sql } from 'drizzle-orm'
+import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
+import { record } from '../audit/audit.ts'
+import type { Database } from '../database/client.ts'
+import { providerModels } from '../database/schema.ts'
+import { statement } from '../database/statement.ts'
+import { digest } from '../secrets/opaque-token.ts'
+import { fromStored, toStored } from './stored-payload.ts'
+import type { UnitOfWork } from './unit-of-work.ts'
+
+/** Models that die with their grant; nothing of the kind is stored once the grant is gone. */
+const OF_A_GRANT = new Set([
+  'AccessToken',
+  'AuthorizationCode',
+  'RefreshToken',
+  'DeviceCode',
+  'BackchannelAuthenticationRequest',
+])
+
+const byId = statement((db) =>
+  db
+    .select({ payload: providerModels.payload, consumedAt: providerModels.consumedAt })
+    .from(providerModels)
+    .where(and(eq(providerModels.model, sql.placeholder('model')), eq(providerModels.id, sql.placeholder('id'))))
+    .prepare('find_provider_model'),
+)
+
+/** Stores one model of oidc-provider in `provider_models`. */
+export function createModelAdapter(model: string, work: UnitOfWork): Adapter {
+  const key = (id: string) => and(eq(providerModels.model, model), eq(providerModels.id, digest(id)))
+
+  return {
+    async upsert(id, payload, expiresIn) {
+      const row = rowOf(model, id, payload, expiresIn)
+      if (model === 'ReplayDetection') return insertOnce(work.db, row)
+      if (OF_A_GRANT.has(model) && row.grantId !== null)
+        return insertUnderGrant(work.db, { ...row, grantId: row.grantId })
+      const { model: _, id: __, ...changes } = row
+      await work.db
+        .insert(providerModels)
+        .values(row)
+        .onConflictDoUpdate({ target: [providerModels.model, providerModels.id], set: changes })
+    },
+
+    async find(id) {
+      const [row] = await byId(work.db).execute({ model, id: digest(id) })
+      if (row === undefined) return undefined
+      if (row.consumedAt !== null && work.arrivedAt !== undefined && row.consumedAt >= work.arrivedAt) {
+        throw new errors.InvalidGrant('consumed by a request that was under way at the same time')
+      }
+      const payload = fromStored(id, row.payload)
+      return row.consumedAt === null ? payload : { ...payload, consumed: epoch(row.consumedAt) }
+    },
+
+    findByUid: (uid) => findBy(work.db, model, eq(providerModels.uid, uid)),
+
+    findByUserCode: (userCode) => findBy(work.db, model, eq(providerModels.userCode, userCode)),
+
+    /** One conditional UPDATE: of two concurrent redemptions one wins, the other gets `invalid_grant` (RFC 6749 4.1.2). */
+    async consume(id) {
+      await work.begin()
+      const consumed = await work.db
+        .update(providerModels)
+        .set({ consumedAt: new Date() })
+        .where(and(key(id), isNull(providerModels.consumedAt)))
+        .returning({ id: providerModels.id })
+      if (consumed.length === 0) throw new errors.InvalidGrant('consumed by another request')
+    },
+
+    async destroy(id) {
+      const destroyed = await work.db.delete(providerModels).where(key(id)).returning({
+        accountId: providerModels.accountId,
+        clientId: providerModels.clientId,
+      })
+      const [grant] = model === 'Grant' ? destroyed : []
+      if (grant?.accountId == null) return
+      await record(work.db, {
+        type: 'grant.end',
+        subject: { kind: 'account', id: grant.accountId },
+        clientId: grant.clientId ?? undefined,
+      })
+    },
+
+    async revokeByGrantId(grantId) {
+      await work.db
+        .delete(providerModels)
+        .where(and(eq(providerModels.grantId, grantId), eq(providerModels.model, model)))
+    },
+  }
+}
+
+type Row = typeof providerModels.$inferInsert & { grantId: string | null }
+
+function rowOf(model: string, id: string, payload: AdapterPayload, expiresIn: number | undefined): Row {
+  return {
+    model,
+    id: digest(id),
+    payload: toStored(id, payload),
+    grantId: model === 'Grant' ? id : OF_A_GRANT.has(model) ? (payload.grantId ?? null) : null,
+    uid: model === 'Session' ? (payload.uid ?? null) : null,
+    userCode: payload.userCode ?? null,
+    accountId: payload.accountId ?? null,
+    clientId: payload.clientId ?? null,
+    expiresAt: expiresIn ? new Date(Date.now() + expiresIn * 1000) : null,
+  }
+}
+
+/** A grant that was revoked while its tokens were being made gets none: checked in the statement that stores them. */
+async function insertUnderGrant(db: Database, row: Row & { grantId: string }): Promise<void> {
+  const stored = await db.execute(sql`
+    insert into provider_models (model, id, payload, grant_id, user_code, account_id, client_id, expires_at)
+    select ${row.model}::text, ${row.id}::text, ${JSON.stringify(row.payload)}::json, ${row.grantId}::text,
+           ${row.userCode ?? null}::text, ${row.accountId ?? null}::text, ${row.clientId ?? null}::text,
+           ${row.expiresAt?.toISOString() ?? null}::timestamptz
+    from (select 1 from provider_models where model = 'Grant' and grant_id = ${row.grantId} for key share) as live
+    on conflict (model, id) do update set payload = excluded.payload, expires_at = excluded.expires_at
+    returning id`)
+  if (stored.length === 0) throw new errors.InvalidGrant('the grant is gone')
+}
+
+/** A `jti` is remembered by whoever comes first (RFC 7523 3, RFC 9449 11.1). */
+async function insertOnce(db: Database, row: Row): Promise<void> {
+  const stored = await db.insert(providerModels).values(row).onConflictDoNothing().returning({ id: providerModels.id })
+  if (stored.length === 0) throw new errors.InvalidClientAuth('the assertion was used before')
+}
+
+async function findBy(db: Database, model: string, condition: ReturnType<typeof eq>) {
+  const [row] = await db
+    .select({ payload: providerModels.payload })
+    .from(providerModels)
+    .where(and(eq(providerModels.model, model), condition))
+  return row && fromStored(undefined, row.payload)
+}
+
+const epoch = (moment: Date) => Math.floor(moment.getTime() / 1000)

@@ -1,0 +1,34 @@
+import { errors, Provider } from 'oidc-provider'
+import { TooManyAttempts } from '../errors.ts'
+import type { AttemptLimit } from '../http/rate-limits.ts'
+import { digest, digestsEqual } from '../secrets/opaque-token.ts'
+
+interface ClientPrototype {
+  clientId: string
+  clientSecret: string
+  compareClientSecret(presented: string): Promise<boolean>
+}
+
+/**
+ * Has the engine compare digests, which is all we keep of client secrets, and count the failures by
+ * client and network, so that a guesser is slowed down and the client itself is not (OAuth 2.1 2.4.1).
+ */
+export function compareSecretDigests(provider: Provider, attempts: AttemptLimit): void {
+  const prototype = provider.Client.prototype as unknown as ClientPrototype
+
+  prototype.compareClientSecret = async function (presented) {
+    const ctx = Provider.ctx
+    const key = `${this.clientId} ${ctx?.ip}`
+    await attempts.attempt(key).catch((error: unknown) => {
+      if (!(error instanceof TooManyAttempts)) throw error
+      ctx?.set('Retry-After', String(error.retryAfter))
+      throw Object.assign(new errors.CustomOIDCProviderError('slow_down', error.message), {
+        status: 429,
+        statusCode: 429,
+      })
+    })
+    const matches = digestsEqual(this.clientSecret, digest(presented))
+    if (matches) await attempts.succeeded(key)
+    return matches
+  }
+}

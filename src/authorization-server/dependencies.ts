@@ -1,0 +1,17 @@
+import type { Config } from '../config.ts'
+import type { AttemptLimit } from '../http/rate-limits.ts'
+import type { KeyRing } from '../keys/key-ring.ts'
+import type { Sealer } from '../secrets/sealed.ts'
+import type { RefreshCookie } from '../sessions/cookie.ts'
+import type { UnitOfWork } from './unit-of-work.ts'
+
+/** What the authorization server is built from. */
+export interface AuthorizationServerDependencies {
+  readonly config: Config
+  readonly work: UnitOfWork
+  readonly keys: KeyRing
+  readonly sealer: Sealer
+  readonly refreshCookie: RefreshCookie
+  /** Failed client authentications, by client and network. */
+  readonly clientAttempts: AttemptLimit
+}

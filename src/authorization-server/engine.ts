@@ -1,0 +1,70 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyBaseLogger } from 'fastify'
+import { type KoaContextWithOIDC, Provider } from 'oidc-provider'
+import { record } from '../audit/audit.ts'
+import { compareSecretDigests } from './client-secrets.ts'
+import { createConfiguration } from './configuration.ts'
+import type { AuthorizationServerDependencies } from './dependencies.ts'
+import { tellFailure } from './failures.ts'
+import { openFormAction } from './form-action.ts'
+import { endFirstPartySession } from './sign-out.ts'
+import { answerForStructuredToken } from './structured-tokens.ts'
+
+/** The engine as the rest of the server uses it. */
+export interface Engine {
+  readonly provider: Provider
+  /** Answers a request on the raw response. */
+  handle(request: IncomingMessage & { arrivedAt?: Date }, response: ServerResponse): Promise<void>
+}
+
+/**
+ * oidc-provider, configured and hardened. It is a value: signing keys load in its constructor, so a
+ * key rotation makes another one.
+ */
+export function createEngine(dependencies: AuthorizationServerDependencies, log: FastifyBaseLogger): Engine {
+  const provider = new Provider(dependencies.config.issuer, createConfiguration(dependencies))
+  provider.proxy = true
+  compareSecretDigests(provider, dependencies.clientAttempts)
+  tellFailure(provider, log)
+
+  provider.use(async (ctx: KoaContextWithOIDC, next) => {
+    if (ctx.path === '/oauth/token') return runTokenRequest(ctx, next, dependencies)
+    await next()
+    if (ctx.oidc === undefined) return
+    await answerForStructuredToken(ctx, dependencies)
+    await endFirstPartySession(ctx, dependencies)
+    openFormAction(ctx)
+  })
+
+  const handle = provider.callback() as (request: IncomingMessage, response: ServerResponse) => Promise<void>
+  return { provider, handle }
+}
+
+/** What a token request writes is one transaction: code consumed, tokens stored, audit written, or none of it. */
+async function runTokenRequest(
+  ctx: KoaContextWithOIDC,
+  next: () => Promise<void>,
+  { work }: AuthorizationServerDependencies,
+): Promise<void> {
+  const { arrivedAt = new Date() } = ctx.req as { arrivedAt?: Date }
+  await work.run(arrivedAt, async () => {
+    await next()
+    const issued = ctx.status < 400 && ctx.method === 'POST'
+    if (issued) await recordIssue(ctx, work.db)
+    return issued
+  })
+}
+
+async function recordIssue(ctx: KoaContextWithOIDC, db: AuthorizationServerDependencies['work']['db']): Promise<void> {
+  const { client, entities, params } = ctx.oidc
+  const accountId = entities.Account?.accountId
+  const token = entities.AccessToken ?? entities.ClientCredentials
+  await record(db, {
+    type: 'token.issue',
+    subject:
+      accountId === undefined ? { kind: 'client', id: client?.clientId ?? '' } : { kind: 'account', id: accountId },
+    clientId: client?.clientId,
+    from: ctx.ip,
+    details: { grantType: params?.grant_type, scope: token?.scope },
+  })
+}

@@ -1,0 +1,188 @@
+import formbody from '@fastify/formbody'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { errors, type Interaction, type InteractionResults } from 'oidc-provider'
+import { Type } from 'typebox'
+import { authenticateAccount, createAccount } from '../../accounts/accounts.ts'
+import { Email, Name, NewPassword, Password } from '../../accounts/schemas.ts'
+import { type Client, findClient } from '../../clients/clients.ts'
+import { redirectHost } from '../../clients/redirect-uris.ts'
+import { PublicError } from '../../errors.ts'
+import { createErrorHandler } from '../../http/error-handler.ts'
+import { respondWithPage } from '../../http/error-page.ts'
+import { requireSameOrigin } from '../../http/same-origin.ts'
+import { contentSecurityPolicy, formActionSource } from '../../http/security-headers.ts'
+import { renderView } from '../../http/views.ts'
+import type { SignInLimits } from '../../sessions/sign-in-limits.ts'
+import type { AuthorizationServerDependencies } from '../dependencies.ts'
+import type { Engine } from '../engine.ts'
+import { findBrowserSession, startBrowserSession } from './browser-session.ts'
+import { askedFor, consentView, grantConsent } from './consent.ts'
+import { loginResult, satisfiesLogin } from './login.ts'
+
+export interface InteractionOptions extends AuthorizationServerDependencies {
+  readonly engine: () => Engine
+  readonly signInLimits: SignInLimits
+}
+
+const Params = Type.Object({ uid: Type.String({ pattern: '^[\\w-]{1,64}$' }) })
+const SignIn = Type.Object({ email: Email, password: Password }, { additionalProperties: false })
+const Register = Type.Object(
+  { email: Email, password: NewPassword, name: Type.Optional(Name) },
+  { additionalProperties: false },
+)
+const Nothing = Type.Optional(Type.Object({}, { additionalProperties: false }))
+
+/** The pages of an authorization request: sign in, create account, consent. */
+export const interactionRoutes: FastifyPluginAsyncTypebox<InteractionOptions> = async (app, options) => {
+  const { config, work, engine, signInLimits } = options
+  await app.register(formbody)
+  app.setErrorHandler(createErrorHandler(respondWithPage))
+  app.addHook('onRequest', async (request) => {
+    if (request.method === 'POST') requireSameOrigin(request, [config.issuer], { proof: false })
+  })
+
+  app.get('/interaction/:uid', { schema: { params: Params } }, async (request, reply) => {
+    const { interaction, client } = await current(request, reply)
+    const signedIn = await findBrowserSession(request, options)
+    if (interaction.prompt.name === 'login') {
+      if (signedIn !== undefined && satisfiesLogin(interaction, signedIn.session, new Date())) {
+        return finish(request, reply, loginResult(signedIn.account, signedIn.session))
+      }
+      return show(reply, interaction, 'sign-in', signInView(interaction, client))
+    }
+    if (signedIn === undefined || signedIn.account.id !== interaction.session?.accountId) return signedOut()
+    const asked = await askedFor(interaction, signedIn.account, { work, issuer: config.issuer })
+    return show(reply, interaction, 'consent', consentView(interaction, client, signedIn.account, asked, new Date()))
+  })
+
+  app.get('/interaction/:uid/create-account', { schema: { params: Params } }, async (request, reply) => {
+    const { interaction, client } = await current(request, reply, 'login')
+    return show(reply, interaction, 'create-account', createAccountView(interaction, client))
+  })
+
+  app.post('/interaction/:uid/login', { schema: { params: Params, body: SignIn } }, async (request, reply) => {
+    const { interaction, client } = await current(request, reply, 'login')
+    const { email, password } = request.body
+    try {
+      const account = await signInLimits.guard(email, request.ip, () => authenticateAccount(work.db, email, password))
+      const { session } = await startBrowserSession(request, reply, account, options)
+      return finish(request, reply, loginResult(account, session))
+    } catch (error) {
+      return showAgain(request, reply, error, interaction, 'sign-in', { ...signInView(interaction, client), email })
+    }
+  })
+
+  app.post(
+    '/interaction/:uid/create-account',
+    { schema: { params: Params, body: Register } },
+    async (request, reply) => {
+      const { interaction, client } = await current(request, reply, 'login')
+      const { email, password, name } = request.body
+      try {
+        signInLimits.requireSignUp()
+        await signInLimits.countSignUp(request.ip)
+        const account = await createAccount(work.db, { email, password, name }, request.ip)
+        const { session } = await startBrowserSession(request, reply, account, options)
+        return finish(request, reply, loginResult(account, session))
+      } catch (error) {
+        const again = { ...createAccountView(interaction, client), email, name }
+        return showAgain(request, reply, error, interaction, 'create-account', again)
+      }
+    },
+  )
+
+  app.post('/interaction/:uid/consent', { schema: { params: Params, body: Nothing } }, async (request, reply) => {
+    const { interaction } = await current(request, reply, 'consent')
+    const signedIn = await findBrowserSession(request, options)
+    if (signedIn === undefined || signedIn.account.id !== interaction.session?.accountId) return signedOut()
+    const asked = await askedFor(interaction, signedIn.account, { work, issuer: config.issuer })
+    const grantId = await grantConsent(engine().provider, interaction, signedIn.account, asked)
+    return finish(request, reply, { consent: { grantId } })
+  })
+
+  app.post('/interaction/:uid/abort', { schema: { params: Params, body: Nothing } }, async (request, reply) => {
+    await current(request, reply)
+    return finish(request, reply, { error: 'access_denied', error_description: 'the person declined' })
+  })
+
+  /** The interaction of this browser, which its cookie names, not the path alone. */
+  async function current(request: FastifyRequest, reply: FastifyReply, prompt?: string) {
+    const interaction = await engine().provider.interactionDetails(request.raw, reply.raw).catch(expired)
+    const { uid } = request.params as { uid: string }
+    const client = await findClient(work.db, String(interaction.params.client_id))
+    if (
+      interaction.uid !== uid ||
+      client === undefined ||
+      (prompt !== undefined && interaction.prompt.name !== prompt)
+    ) {
+      return expired(new errors.SessionNotFound('another interaction'))
+    }
+    return { interaction, client }
+  }
+
+  async function finish(request: FastifyRequest, reply: FastifyReply, result: InteractionResults) {
+    const { provider } = engine()
+    const returnTo = await provider.interactionResult(request.raw, reply.raw, result)
+    return reply.redirect(returnTo, 303)
+  }
+
+  function signInView(interaction: Interaction, client: Client) {
+    const path = `/interaction/${interaction.uid}`
+    return {
+      action: `${path}/login`,
+      abortAction: `${path}/abort`,
+      registerHref: config.signUp === 'open' ? `${path}/create-account` : undefined,
+      client: shown(interaction, client),
+      email: interaction.params.login_hint,
+      reauthenticate: interaction.prompt.reasons.some((reason) => reason === 'login_prompt' || reason === 'max_age'),
+    }
+  }
+
+  function createAccountView(interaction: Interaction, client: Client) {
+    const path = `/interaction/${interaction.uid}`
+    return {
+      action: `${path}/create-account`,
+      signInHref: path,
+      abortAction: `${path}/abort`,
+      client: shown(interaction, client),
+    }
+  }
+}
+
+const shown = ({ params }: Interaction, { name }: Client) => ({ name, host: redirectHost(String(params.redirect_uri)) })
+
+function show(reply: FastifyReply, { params }: Interaction, view: string, data: object) {
+  const source = formActionSource(String(params.redirect_uri))
+  return reply
+    .header('content-security-policy', contentSecurityPolicy(source === undefined ? [] : [source]))
+    .header('cache-control', 'no-store')
+    .type('text/html; charset=utf-8')
+    .send(renderView(view, data))
+}
+
+/** The same page again, with what was wrong; anything but a refusal goes to the error handler. */
+function showAgain(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: unknown,
+  interaction: Interaction,
+  view: string,
+  data: object,
+) {
+  if (!(error instanceof PublicError) || error.status >= 500) throw error
+  request.log.info({ err: error, code: error.code }, 'request refused')
+  if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
+  return show(reply.status(error.status), interaction, view, { ...data, error: error.message })
+}
+
+function expired(cause: unknown): never {
+  if (!(cause instanceof errors.SessionNotFound)) throw cause
+  const detail =
+    'This sign-in has expired, or was begun in another browser. Go back to the application and start again.'
+  throw new PublicError(400, 'interaction_not_found', detail, { cause })
+}
+
+function signedOut(): never {
+  return expired(new errors.SessionNotFound('signed out, or signed in as another, since the request began'))
+}

@@ -1,0 +1,73 @@
+import formbody from '@fastify/formbody'
+import type { FastifyInstance, FastifyRequest, HTTPMethods } from 'fastify'
+import { InvalidRequest } from '../errors.ts'
+import type { Engine } from './engine.ts'
+
+/** Every path of the engine that is reachable; whatever it adds in an upgrade is not, until it is written here. */
+const ROUTES: readonly { url: string; method: HTTPMethods[] }[] = [
+  { url: '/.well-known/openid-configuration', method: ['GET', 'OPTIONS'] },
+  { url: '/.well-known/oauth-authorization-server', method: ['GET', 'OPTIONS'] },
+  { url: '/oauth/authorize', method: ['GET'] },
+  { url: '/oauth/authorize/:uid', method: ['GET'] },
+  { url: '/oauth/token', method: ['POST', 'OPTIONS'] },
+  { url: '/oauth/introspect', method: ['POST', 'OPTIONS'] },
+  { url: '/oauth/revoke', method: ['POST', 'OPTIONS'] },
+  { url: '/oauth/userinfo', method: ['GET', 'POST', 'OPTIONS'] },
+  { url: '/oauth/jwks', method: ['GET', 'OPTIONS'] },
+  { url: '/oauth/register', method: ['POST'] },
+  { url: '/oauth/logout', method: ['GET'] },
+  { url: '/oauth/logout/confirm', method: ['POST'] },
+  { url: '/oauth/logout/success', method: ['GET'] },
+]
+
+export interface MountOptions {
+  /** The engine in force; asked on each request, because a key rotation replaces it. */
+  readonly engine: () => Engine
+  readonly issuer: string
+}
+
+/**
+ * Mounts the engine by explicit routes, so that Fastify's hooks come before it. It builds URLs from
+ * Host and X-Forwarded-*: those are set here from the issuer, whatever the request says.
+ */
+export async function mountProvider(app: FastifyInstance, { engine, issuer }: MountOptions): Promise<void> {
+  const { host, protocol } = new URL(issuer)
+
+  await app.register(async (scope) => {
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
+
+    scope.addHook('onRequest', async (request) => {
+      if (/%00/i.test(request.raw.url ?? '')) throw new InvalidRequest('The request holds a NUL.')
+    })
+
+    for (const route of ROUTES) {
+      scope.route({
+        ...route,
+        async handler(request, reply) {
+          pin(request)
+          reply.hijack()
+          await engine().handle(request.raw, reply.raw)
+        },
+      })
+    }
+  })
+
+  /** OpenID Connect Core 3.1.2.1: a request by POST is the same request; a redirect brings the cookies along. */
+  await app.register(async (posted) => {
+    await posted.register(formbody)
+    posted.post('/oauth/authorize', async (request, reply) => {
+      const query = new URLSearchParams(request.body as Record<string, string>)
+      return reply.redirect(`/oauth/authorize?${query}`, 303)
+    })
+  })
+
+  function pin(request: FastifyRequest): void {
+    const { headers } = request.raw
+    headers.host = host
+    headers['x-forwarded-host'] = host
+    headers['x-forwarded-proto'] = protocol.slice(0, -1)
+    headers['x-forwarded-for'] = request.ip
+    Object.assign(request.raw, { arrivedAt: new Date() })
+  }
+}

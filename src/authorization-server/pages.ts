@@ -1,0 +1,39 @@
+import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider'
+import { renderView } from '../http/views.ts'
+
+function show(ctx: KoaContextWithOIDC, view: string, data: object): void {
+  ctx.type = 'html'
+  ctx.body = renderView(view, data)
+}
+
+/** Asks whether to sign out (OpenID Connect RP-Initiated Logout 1.0, 2). */
+export async function renderSignOut(ctx: KoaContextWithOIDC): Promise<void> {
+  const { client, session } = ctx.oidc
+  show(ctx, 'sign-out', {
+    action: ctx.oidc.urlFor('end_session_confirm'),
+    xsrf: (session as unknown as { state: { secret: string } }).state.secret,
+    client: client && { name: client.clientName ?? client.clientId },
+  })
+}
+
+/** Says that the person is signed out. */
+export async function renderSignedOut(ctx: KoaContextWithOIDC): Promise<void> {
+  const { client } = ctx.oidc
+  show(ctx, 'signed-out', { client: client && { name: client.clientName ?? client.clientId } })
+}
+
+const MESSAGES: Readonly<Record<string, string>> = {
+  invalid_client: 'The application that sent you here is not known to this server.',
+  invalid_redirect_uri: 'The application wants you sent to an address it has not registered, so we did not follow it.',
+  access_denied: 'Access was denied.',
+}
+
+/** An error the engine shows to a person, for instance because redirecting it would not be safe (RFC 6749 4.1.2.1). */
+export async function renderEngineError(ctx: KoaContextWithOIDC, out: ErrorOut): Promise<void> {
+  show(ctx, 'error', {
+    status: ctx.status,
+    title: ctx.status >= 500 ? 'Something went wrong' : 'This request cannot go on',
+    message: MESSAGES[out.error] ?? out.error_description ?? 'The request is not valid.',
+    code: out.error,
+  })
+}

@@ -1,0 +1,67 @@
+import { type Configuration, errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider'
+import { builtInIdentifier, findResource } from '../resources/resources.ts'
+import { API_SCOPES, OPENID_SCOPES, splitScope } from '../resources/scopes.ts'
+import { lifetimes } from './lifetimes.ts'
+import type { UnitOfWork } from './unit-of-work.ts'
+
+type ResourceIndicators = NonNullable<NonNullable<Configuration['features']>['resourceIndicators']>
+
+/**
+ * Which resource an access token is for (RFC 8707). Without `resource`, a request whose scope names
+ * API scopes is for the built-in one. A scope that nobody knows, or that the client may not ask for,
+ * is refused (RFC 6749 3.3), where the engine would drop it in silence.
+ */
+export function createResourceIndicators(issuer: string, work: UnitOfWork): ResourceIndicators {
+  const builtIn = builtInIdentifier(issuer)
+
+  return {
+    enabled: true,
+
+    async defaultResource(ctx, _client, oneOf) {
+      if (oneOf !== undefined) return oneOf.length === 1 ? (oneOf[0] as string) : oneOf
+      const asked = requestedScope(ctx)
+      if (asked.some((scope) => scope in API_SCOPES)) return builtIn
+      requireKnownScope(ctx, asked, [])
+      return undefined as never
+    },
+
+    /** A token request that names no resource gets the one that was granted, unless it asks for OpenID scopes only. */
+    async useGrantedResource(ctx, source) {
+      const asked = splitScope((ctx.oidc.params?.scope as string | undefined) ?? source.scope)
+      return asked.some((scope) => !(scope in OPENID_SCOPES))
+    },
+
+    async getResourceServerInfo(ctx, identifier) {
+      const resource = await findResource(work.db, issuer, identifier)
+      if (resource === undefined) throw new errors.InvalidTarget()
+      const others = [ctx.oidc.params?.resource].flat().filter((other): other is string => typeof other === 'string')
+      const scopes = await Promise.all(others.map((other) => findResource(work.db, issuer, other)))
+      requireKnownScope(
+        ctx,
+        requestedScope(ctx),
+        [resource, ...scopes].flatMap((each) => Object.keys(each?.scopes ?? {})),
+      )
+      return {
+        audience: identifier,
+        scope: Object.keys(resource.scopes).join(' '),
+        accessTokenFormat: resource.format,
+        accessTokenTTL: lifetimes.AccessToken as number,
+        jwt: { sign: { alg: 'ES256' } },
+      } as ResourceServer
+    },
+  }
+}
+
+function requestedScope(ctx: KoaContextWithOIDC): string[] {
+  return splitScope(ctx.oidc.params?.scope as string | undefined)
+}
+
+function requireKnownScope(ctx: KoaContextWithOIDC, asked: readonly string[], ofResources: readonly string[]): void {
+  if (ctx.oidc.route.endsWith('resume')) return
+  const known = new Set([...Object.keys(OPENID_SCOPES), ...ofResources])
+  const allowed = new Set(splitScope(ctx.oidc.client?.scope))
+  for (const scope of asked) {
+    if (!known.has(scope)) throw new errors.InvalidScope('requested scope is unknown', scope)
+    if (!allowed.has(scope)) throw new errors.InvalidScope('requested scope is not allowed for this client', scope)
+  }
+}

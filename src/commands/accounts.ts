@@ -1,0 +1,30 @@
+import { createAccount } from '../accounts/accounts.ts'
+import { PASSWORD_MAX_LENGTH, PASSWORD_MIN_LENGTH } from '../secrets/password.ts'
+import { type Command, requireChoice, requireOption, UsageError } from './command.ts'
+
+export const accountCommands: readonly Command[] = [
+  {
+    name: 'accounts create',
+    usage: '--email E [--name N] [--role user|admin|service] --password-stdin',
+    summary: 'Make an account; its password is the first line of standard input',
+    options: {
+      email: { type: 'string' },
+      name: { type: 'string' },
+      role: { type: 'string', default: 'user' },
+      'password-stdin': { type: 'boolean' },
+    },
+    async run(context) {
+      const email = requireOption(context, 'email')
+      const role = requireChoice(requireOption(context, 'role'), 'role', ['user', 'admin', 'service'])
+      if (context.options['password-stdin'] !== true)
+        throw new UsageError('--password-stdin is missing: a password is never an argument')
+      const password = await context.readLine()
+      if (password.length < PASSWORD_MIN_LENGTH || password.length > PASSWORD_MAX_LENGTH) {
+        throw new UsageError(`a password has ${PASSWORD_MIN_LENGTH} to ${PASSWORD_MAX_LENGTH} characters`)
+      }
+      const name = typeof context.options.name === 'string' ? context.options.name : undefined
+      const account = await createAccount(context.db, { email, password, name, role }, 'cli')
+      return { id: account.id, email: account.email, role: account.role }
+    },
+  },
+]

@@ -1,0 +1,94 @@
+import { type Client, createClient, deleteClient, listClients, rotateClientSecret } from '../clients/clients.ts'
+import { issueInitialAccessToken } from '../clients/initial-access-tokens.ts'
+import { splitScope } from '../resources/scopes.ts'
+import { type Command, requireArgument, requireChoice, requireOption, UsageError } from './command.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+const PAGE = 500
+
+export const clientCommands: readonly Command[] = [
+  {
+    name: 'clients create',
+    usage: '--name N --type web|spa|native|machine [--redirect-uri U]... [--scope "a b"] [--first-party]',
+    summary: 'Register a client; its secret, when it has one, is shown this once',
+    options: {
+      name: { type: 'string' },
+      type: { type: 'string' },
+      'redirect-uri': { type: 'string', multiple: true },
+      scope: { type: 'string' },
+      'first-party': { type: 'boolean' },
+    },
+    async run(context) {
+      const { scope } = context.options
+      const redirectUris = context.options['redirect-uri']
+      const { client, secret } = await createClient(context.db, {
+        name: requireOption(context, 'name'),
+        type: requireChoice(requireOption(context, 'type'), 'type', ['web', 'spa', 'native', 'machine']),
+        redirectUris: Array.isArray(redirectUris) ? redirectUris : [],
+        scope: typeof scope === 'string' ? splitScope(scope) : undefined,
+        firstParty: context.options['first-party'] === true,
+      })
+      return { client_id: client.id, ...(secret === undefined ? {} : { client_secret: secret }) }
+    },
+  },
+  {
+    name: 'clients list',
+    usage: '',
+    summary: 'List the clients',
+    options: {},
+    async run({ db }) {
+      const clients: object[] = []
+      for (let page = await listClients(db, PAGE); page.length > 0; page = await listClients(db, PAGE, page.at(-1))) {
+        clients.push(...page.map(listed))
+      }
+      return { clients }
+    },
+  },
+  {
+    name: 'clients rotate-secret',
+    usage: 'ID',
+    summary: 'Give a client a new secret; the old one ends at once',
+    options: {},
+    async run(context) {
+      const id = requireArgument(context, 'client identifier')
+      return { client_id: id, client_secret: await rotateClientSecret(context.db, id) }
+    },
+  },
+  {
+    name: 'clients delete',
+    usage: 'ID',
+    summary: 'Delete a client with all its grants and tokens',
+    options: {},
+    async run(context) {
+      const id = requireArgument(context, 'client identifier')
+      await deleteClient(context.db, id)
+      return { client_id: id, deleted: true }
+    },
+  },
+  {
+    name: 'clients registration-token',
+    usage: '[--days N]',
+    summary: 'Issue an initial access token, with which clients register themselves (RFC 7591)',
+    options: { days: { type: 'string', default: '7' } },
+    async run(context) {
+      const days = Number(requireOption(context, 'days'))
+      if (!Number.isInteger(days) || days < 1 || days > 365) throw new UsageError('--days is a number from 1 to 365')
+      const expiresAt = new Date(context.now.getTime() + days * DAY_MS)
+      const token = await issueInitialAccessToken(context.db, expiresAt, context.now)
+      return { initial_access_token: token, expires_at: expiresAt.toISOString() }
+    },
+  },
+]
+
+function listed({ id, name, type, redirectUris, scope, firstParty, dynamic, createdAt }: Client) {
+  return {
+    client_id: id,
+    name,
+    type,
+    redirect_uris: redirectUris,
+    scope: scope.join(' '),
+    first_party: firstParty,
+    dynamic,
+    created_at: createdAt.toISOString(),
+  }
+}

@@ -1,0 +1,159 @@
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+
+/** What the process was told from outside, checked and frozen. */
+export interface Config {
+  /** A PostgreSQL URL, or undefined for the embedded database in `dataDir`. */
+  readonly databaseUrl: string | undefined
+  /** Absolute path of the embedded database and the generated secrets. */
+  readonly dataDir: string
+  /** The issuer identifier (RFC 8414 2), without a trailing slash. */
+  readonly issuer: string
+  readonly host: string
+  readonly port: number
+  /** The sealing keys, 32 bytes each; undefined when they are to be made in `dataDir`. */
+  readonly secretKeys: readonly Uint8Array[] | undefined
+  /** Addresses or networks whose X-Forwarded-* are believed. */
+  readonly trustProxy: readonly string[]
+  readonly corsOrigins: readonly string[]
+  readonly signUp: 'open' | 'closed'
+  readonly clientRegistration: 'off' | 'token' | 'open'
+  readonly apiKeyPrefix: string
+  readonly logLevel: (typeof LOG_LEVELS)[number]
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]']
+
+/** Every variable that is missing or bad, one line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(`Gatehouse cannot start:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
+    this.problems = problems
+  }
+}
+
+/**
+ * Reads the configuration from an environment.
+ * @returns the frozen configuration
+ * @throws {ConfigError} naming every bad variable at once
+ */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const problems: string[] = []
+
+  const read = <T>(name: string, fallback: T, parse: (text: string) => T): T => {
+    const text = env[name]?.trim()
+    if (text === undefined || text === '') return fallback
+    try {
+      return parse(text)
+    } catch (error) {
+      problems.push(`${name} ${(error as Error).message}`)
+      return fallback
+    }
+  }
+
+  const databaseUrl = read('DATABASE_URL', undefined as string | undefined, databaseUrlFrom)
+  const port = read('PORT', 3000, portFrom)
+  const secretKeys = read('SECRET_KEYS', undefined as Uint8Array[] | undefined, secretKeysFrom)
+  if (databaseUrl !== undefined && secretKeys === undefined && !env.SECRET_KEYS?.trim()) {
+    problems.push('SECRET_KEYS is required with DATABASE_URL: make one with `openssl rand 32 | basenc --base64url`')
+  }
+
+  const config: Config = {
+    databaseUrl,
+    dataDir: resolve(env.DATA_DIR?.trim() || '.data'),
+    issuer: read('ISSUER', `http://localhost:${port}`, issuerFrom),
+    host: read('HOST', '127.0.0.1', hostFrom),
+    port,
+    secretKeys,
+    trustProxy: read('TRUST_PROXY', [], listOf(networkFrom)),
+    corsOrigins: read('CORS_ORIGINS', [], listOf(originFrom)),
+    signUp: read('SIGN_UP', 'open', oneOf(['open', 'closed'])),
+    clientRegistration: read('CLIENT_REGISTRATION', 'token', oneOf(['off', 'token', 'open'])),
+    apiKeyPrefix: read('API_KEY_PREFIX', 'gk_live_', apiKeyPrefixFrom),
+    logLevel: read('LOG_LEVEL', 'info', oneOf(LOG_LEVELS)),
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return Object.freeze(config)
+}
+
+function databaseUrlFrom(text: string): string {
+  const url = URL.parse(text)
+  if (url === null || !['postgres:', 'postgresql:'].includes(url.protocol)) {
+    throw new Error('must be a postgres:// URL')
+  }
+  return text
+}
+
+function portFrom(text: string): number {
+  const port = Number(text)
+  if (!/^\d+$/.test(text) || port < 1 || port > 65535) throw new Error('must be a port number')
+  return port
+}
+
+function hostFrom(text: string): string {
+  if (!/^[a-z0-9.:_-]+$/i.test(text)) throw new Error('must be an address or a host name')
+  return text
+}
+
+function issuerFrom(text: string): string {
+  const url = URL.parse(text)
+  if (url === null || (url.origin !== text && `${url.origin}/` !== text)) {
+    throw new Error('must be an origin such as https://id.example.com, without path, query or user')
+  }
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && LOOPBACK_HOSTS.includes(url.hostname))) {
+    throw new Error('must be https outside localhost')
+  }
+  return url.origin
+}
+
+function secretKeysFrom(text: string): Uint8Array[] {
+  return text.split(',').map((part) => {
+    const key = part.trim().replace(/=+$/, '')
+    const bytes = Buffer.from(key, 'base64url')
+    if (bytes.length !== 32 || bytes.toString('base64url') !== key) {
+      throw new Error('must be base64url keys of 32 bytes, separated by commas')
+    }
+    return bytes
+  })
+}
+
+function networkFrom(text: string): string {
+  const [address = '', bits, ...rest] = text.split('/')
+  const family = isIP(address)
+  const widest = family === 4 ? 32 : 128
+  const isRange = bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= widest)
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return text
+  if (family === 0 || !isRange || rest.length > 0) throw new Error('must be addresses or networks, separated by commas')
+  return text
+}
+
+function originFrom(text: string): string {
+  const url = URL.parse(text)
+  if (url === null || url.origin !== text || !/^https?:$/.test(url.protocol)) {
+    throw new Error('must be exact origins such as https://app.example.com, separated by commas')
+  }
+  return text
+}
+
+function apiKeyPrefixFrom(text: string): string {
+  if (!/^[a-z][a-z0-9]*(_[a-z0-9]+)*_$/.test(text) || text.length > 20) {
+    throw new Error('must be lower-case words that end with _, 20 characters at most')
+  }
+  return text
+}
+
+function listOf(parse: (text: string) => string): (text: string) => readonly string[] {
+  return (text) => text.split(',').map((part) => parse(part.trim()))
+}
+
+function oneOf<const T extends string>(choices: readonly T[]): (text: string) => T {
+  return (text) => {
+    const choice = choices.find((candidate) => candidate === text)
+    if (choice === undefined) throw new Error(`must be one of ${choices.join(', ')}`)
+    return choice
+  }
+}

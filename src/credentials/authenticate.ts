@@ -1,0 +1,28 @@
+import type { FastifyRequest } from 'fastify'
+import { CredentialRequired, InvalidRequest } from '../errors.ts'
+import type { Principal } from './principal.ts'
+import type { CredentialVerifier } from './verifier.ts'
+
+/**
+ * Who is calling. The form of what is presented chooses the one verifier that judges it; its answer is final.
+ * @throws {CredentialRequired} when nothing is presented
+ * @throws {InvalidRequest} when more than one credential is (RFC 6750 2), or one stands in the query
+ * @throws {InvalidCredential} when the credential is not good
+ */
+export async function authenticate(
+  verifiers: readonly CredentialVerifier[],
+  request: FastifyRequest,
+  now: Date,
+): Promise<Principal> {
+  if (request.headers.authorization !== undefined && request.headers['x-api-key'] !== undefined) {
+    throw new InvalidRequest('A request takes one credential: Authorization or X-API-Key, not both.')
+  }
+  if (/[?&]access_token=/.test(request.url)) {
+    throw new InvalidRequest('A credential is never taken from the query string.')
+  }
+  for (const verifier of verifiers) {
+    const presented = verifier.presented(request)
+    if (presented !== undefined) return verifier.verify(presented, now)
+  }
+  throw new CredentialRequired()
+}

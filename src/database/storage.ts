@@ -1,0 +1,46 @@
+import { resolve } from 'node:path'
+import { type Address, type Database, openDatabase } from './client.ts'
+import { embeddedSocket, isListening, startEmbedded } from './embedded.ts'
+import { migrateDatabase } from './migrate.ts'
+
+/** An open, migrated database. */
+export interface Storage {
+  readonly db: Database
+  close(): Promise<void>
+}
+
+export interface Place {
+  readonly databaseUrl: string | undefined
+  readonly dataDir: string
+}
+
+/** Opens the database of a server: the one of DATABASE_URL, or the embedded one, which becomes this process's. */
+export async function openStorage({ databaseUrl, dataDir }: Place): Promise<Storage> {
+  if (databaseUrl !== undefined) return openMigrated({ url: databaseUrl }, async () => {})
+  const embedded = await startEmbedded(resolve(dataDir))
+  return openMigrated(embedded.address, () => embedded.close())
+}
+
+/** Opens the database of a command: like {@link openStorage}, but an embedded one that a server has open is shared with it. */
+export async function joinStorage(place: Place): Promise<Storage> {
+  const socket = embeddedSocket(resolve(place.dataDir))
+  if (place.databaseUrl !== undefined || !(await isListening(socket))) return openStorage(place)
+  return openMigrated({ socket }, async () => {})
+}
+
+async function openMigrated(address: Address, closeServer: () => Promise<void>): Promise<Storage> {
+  try {
+    await migrateDatabase(address)
+  } catch (error) {
+    await closeServer()
+    throw error
+  }
+  const { db, close } = openDatabase(address)
+  return {
+    db,
+    async close() {
+      await close()
+      await closeServer()
+    },
+  }
+}

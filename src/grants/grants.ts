@@ -1,0 +1,79 @@
+import { and, desc, eq, gt } from 'drizzle-orm'
+import { record } from '../audit/audit.ts'
+import type { Database } from '../database/client.ts'
+import { clients, providerModels } from '../database/schema.ts'
+import { NotFound } from '../errors.ts'
+
+/** A resource owner's standing permission to a client, as its owner sees it. */
+export interface Grant {
+  readonly clientId: string
+  readonly clientName: string
+  readonly redirectUri: string | undefined
+  readonly scope: readonly string[]
+  readonly createdAt: Date
+  readonly expiresAt: Date
+}
+
+interface GrantPayload {
+  readonly iat: number
+  readonly openid?: { readonly scope?: string }
+  readonly resources?: Readonly<Record<string, string>>
+}
+
+/** What an account allows: one entry a client, all its live grants joined, the newest first. */
+export async function listGrants(db: Database, accountId: string, now: Date): Promise<Grant[]> {
+  const rows = await db
+    .select({
+      clientId: clients.id,
+      clientName: clients.name,
+      redirectUris: clients.redirectUris,
+      payload: providerModels.payload,
+      expiresAt: providerModels.expiresAt,
+    })
+    .from(providerModels)
+    .innerJoin(clients, eq(clients.id, providerModels.clientId))
+    .where(
+      and(
+        eq(providerModels.model, 'Grant'),
+        eq(providerModels.accountId, accountId),
+        gt(providerModels.expiresAt, now),
+      ),
+    )
+    .orderBy(desc(providerModels.expiresAt))
+
+  const byClient = new Map<string, Grant>()
+  for (const row of rows) {
+    const payload = row.payload as unknown as GrantPayload
+    const scope = scopeOf(payload)
+    const known = byClient.get(row.clientId)
+    byClient.set(row.clientId, {
+      clientId: row.clientId,
+      clientName: row.clientName,
+      redirectUri: row.redirectUris[0],
+      scope: [...new Set([...(known?.scope ?? []), ...scope])],
+      createdAt: new Date(payload.iat * 1000),
+      expiresAt: known?.expiresAt ?? row.expiresAt ?? now,
+    })
+  }
+  return [...byClient.values()]
+}
+
+/**
+ * Takes back all an account has granted a client: grants, codes, refresh and access tokens, also
+ * the self-contained ones, which are refused for want of their grant.
+ * @throws {NotFound} when nothing is granted
+ */
+export async function revokeGrants(db: Database, accountId: string, clientId: string): Promise<void> {
+  await db.transaction(async (tx) => {
+    const revoked = await tx
+      .delete(providerModels)
+      .where(and(eq(providerModels.accountId, accountId), eq(providerModels.clientId, clientId)))
+      .returning({ model: providerModels.model })
+    if (!revoked.some(({ model }) => model === 'Grant')) throw new NotFound('Nothing is granted to that client.')
+    await record(tx, { type: 'grant.revoke', subject: { kind: 'account', id: accountId }, clientId })
+  })
+}
+
+function scopeOf({ openid, resources }: GrantPayload): string[] {
+  return [openid?.scope, ...Object.values(resources ?? {})].flatMap((scope) => scope?.split(' ') ?? [])
+}

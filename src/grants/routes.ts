@@ -1,0 +1,28 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { redirectHost } from '../clients/redirect-uris.ts'
+import { requirePrincipal } from '../credentials/plugin.ts'
+import type { Database } from '../database/client.ts'
+import { listGrants, revokeGrants } from './grants.ts'
+
+const Params = Type.Object({ clientId: Type.String({ maxLength: 200 }) })
+const firstParty = { access: { credentials: ['first_party_jwt'] } } as const
+
+/** What a person has allowed which application, and taking it back (ASVS V10.7.3). */
+export const grantRoutes: FastifyPluginAsyncTypebox<{ db: Database }> = async (app, { db }) => {
+  app.get('/api/grants', { config: firstParty }, async (request) => {
+    const grants = await listGrants(db, requirePrincipal(request).subject.id, new Date())
+    return {
+      grants: grants.map(({ redirectUri, scope, ...grant }) => ({
+        ...grant,
+        host: redirectUri === undefined ? null : redirectHost(redirectUri),
+        scopes: scope,
+      })),
+    }
+  })
+
+  app.delete('/api/grants/:clientId', { schema: { params: Params }, config: firstParty }, async (request) => {
+    await revokeGrants(db, requirePrincipal(request).subject.id, request.params.clientId)
+    return { message: 'The application has no access any more.' }
+  })
+}

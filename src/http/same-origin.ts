@@ -1,0 +1,31 @@
+import type { FastifyRequest } from 'fastify'
+import { CrossSiteRequest } from '../errors.ts'
+
+/** Whether a browser made the request: only browsers, and all of them, send these on a POST. */
+export function isFromBrowser(request: FastifyRequest): boolean {
+  return request.headers.origin !== undefined || request.headers['sec-fetch-site'] !== undefined
+}
+
+/**
+ * Refuses a request that another site's page made (Fetch Metadata; Origin where that is missing).
+ * @param origins the exact origins that are ours
+ * @param options.proof when true, a request that says nothing of its origin is refused too:
+ *   for routes that act on a cookie
+ * @throws {CrossSiteRequest}
+ */
+export function requireSameOrigin(
+  request: FastifyRequest,
+  origins: readonly string[],
+  options: { proof: boolean },
+): void {
+  const { origin, 'sec-fetch-site': site } = request.headers
+  if (origin !== undefined) {
+    if (!origins.includes(origin)) throw new CrossSiteRequest()
+    return
+  }
+  if (site !== undefined) {
+    if (site !== 'same-origin' && site !== 'none') throw new CrossSiteRequest()
+    return
+  }
+  if (options.proof) throw new CrossSiteRequest()
+}

@@ -1,0 +1,47 @@
+import helmet from '@fastify/helmet'
+import type { FastifyInstance } from 'fastify'
+
+const DIRECTIVES: Readonly<Record<string, readonly string[]>> = {
+  'default-src': ["'none'"],
+  'base-uri': ["'none'"],
+  'connect-src': ["'self'"],
+  'font-src': ["'self'"],
+  'frame-ancestors': ["'none'"],
+  'img-src': ["'self'"],
+  'script-src': ["'self'"],
+  'style-src': ["'self'"],
+}
+
+/**
+ * The content security policy of a page. A form may be sent to us and, where the answer leads on to
+ * an application, to that application: browsers hold `form-action` against the redirects too.
+ */
+export function contentSecurityPolicy(formAction: readonly string[] = []): string {
+  return Object.entries({ ...DIRECTIVES, 'form-action': ["'self'", ...formAction] })
+    .map(([name, sources]) => [name, ...sources].join(' '))
+    .join('; ')
+}
+
+/** The source expression of a redirect URI: its origin, or the scheme of a private-use one. */
+export function formActionSource(uri: string): string | undefined {
+  const url = URL.parse(uri)
+  if (url === null) return undefined
+  return /^https?:$/.test(url.protocol) ? url.origin : url.protocol
+}
+
+/**
+ * Headers of every response: no framing, no sniffing, no referrer, the policy above.
+ * Without Cross-Origin-Opener-Policy, which would cut off an application that opens us in a pop-up.
+ */
+export async function registerSecurityHeaders(app: FastifyInstance): Promise<void> {
+  await app.register(helmet, {
+    contentSecurityPolicy: false,
+    crossOriginOpenerPolicy: false,
+    xFrameOptions: { action: 'deny' },
+    referrerPolicy: { policy: 'no-referrer' },
+  })
+  const policy = contentSecurityPolicy()
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.raw.setHeader('content-security-policy', policy)
+  })
+}

@@ -1,0 +1,190 @@
+import { randomUUID } from 'node:crypto'
+import { and, eq, gt, isNull, sql } from 'drizzle-orm'
+import type { Account } from '../accounts/accounts.ts'
+import { record } from '../audit/audit.ts'
+import type { Database } from '../database/client.ts'
+import { accounts, firstPartyRefreshTokens, firstPartySessions } from '../database/schema.ts'
+import { statement } from '../database/statement.ts'
+import { digest, makeOpaqueToken } from '../secrets/opaque-token.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+/** A session ends this long after the sign-in, however much it is used (ASVS V7.3.2). */
+export const SESSION_ABSOLUTE_MS = 30 * DAY_MS
+/** A session ends when it was not refreshed for this long (ASVS V7.3.1). */
+export const SESSION_IDLE_MS = 14 * DAY_MS
+
+/** A first-party session: one sign-in with e-mail and password. */
+export interface FirstPartySession {
+  readonly id: string
+  readonly authenticatedAt: Date
+  /** Absolute; never moves. */
+  readonly expiresAt: Date
+}
+
+/** A session with the refresh token that is its newest, shown this once. */
+export interface IssuedSession {
+  readonly session: FirstPartySession
+  readonly account: Account
+  readonly refreshToken: string
+  readonly refreshExpiresAt: Date
+}
+
+const SESSION_COLUMNS = {
+  id: firstPartySessions.id,
+  authenticatedAt: firstPartySessions.authenticatedAt,
+  expiresAt: firstPartySessions.expiresAt,
+}
+
+const ACCOUNT_COLUMNS = {
+  id: accounts.id,
+  email: accounts.email,
+  name: accounts.name,
+  role: accounts.role,
+  createdAt: accounts.createdAt,
+}
+
+const isLive = (now: Date) =>
+  and(isNull(firstPartySessions.endedAt), gt(firstPartySessions.expiresAt, now), isNull(accounts.disabledAt))
+
+/** Starts a session for an account that has just proven who it is. */
+export async function startSession(db: Database, account: Account, now: Date, from?: string): Promise<IssuedSession> {
+  const session = { id: randomUUID(), authenticatedAt: now, expiresAt: new Date(now.getTime() + SESSION_ABSOLUTE_MS) }
+  return db.transaction(async (tx) => {
+    await tx.insert(firstPartySessions).values({ ...session, accountId: account.id })
+    await record(tx, {
+      type: 'session.start',
+      subject: { kind: 'account', id: account.id },
+      credential: { kind: 'first_party_session', id: session.id },
+      from,
+    })
+    return { session, account, ...(await insertRefreshToken(tx, session, now)) }
+  })
+}
+
+/**
+ * Exchanges a refresh token for its successor. One conditional UPDATE decides who consumes it.
+ * A token that was consumed before this request arrived has been copied: its session ends (RFC 9700 4.14.2).
+ * @returns undefined when the token is unknown, expired, consumed or its session over
+ */
+export async function rotateSession(
+  db: Database,
+  refreshToken: string,
+  { now, arrivedAt, from }: { now: Date; arrivedAt: Date; from?: string },
+): Promise<IssuedSession | undefined> {
+  const tokenDigest = digest(refreshToken)
+  const rotated = await db.transaction(async (tx) => {
+    const [consumed] = await tx
+      .update(firstPartyRefreshTokens)
+      .set({ consumedAt: now })
+      .from(firstPartySessions)
+      .innerJoin(accounts, eq(accounts.id, firstPartySessions.accountId))
+      .where(
+        and(
+          eq(firstPartyRefreshTokens.digest, tokenDigest),
+          isNull(firstPartyRefreshTokens.consumedAt),
+          gt(firstPartyRefreshTokens.expiresAt, now),
+          eq(firstPartySessions.id, firstPartyRefreshTokens.sessionId),
+          isLive(now),
+        ),
+      )
+      .returning({ session: SESSION_COLUMNS, account: ACCOUNT_COLUMNS })
+    if (consumed === undefined) return undefined
+    return { ...consumed, ...(await insertRefreshToken(tx, consumed.session, now)) }
+  })
+  if (rotated === undefined) await endIfReplayed(db, tokenDigest, { now, arrivedAt, from })
+  return rotated
+}
+
+/** The live session a refresh token belongs to, without consuming the token. */
+export async function findSession(
+  db: Database,
+  refreshToken: string,
+  now: Date,
+): Promise<{ session: FirstPartySession; account: Account } | undefined> {
+  const [found] = await db
+    .select({ session: SESSION_COLUMNS, account: ACCOUNT_COLUMNS })
+    .from(firstPartyRefreshTokens)
+    .innerJoin(firstPartySessions, eq(firstPartySessions.id, firstPartyRefreshTokens.sessionId))
+    .innerJoin(accounts, eq(accounts.id, firstPartySessions.accountId))
+    .where(
+      and(
+        eq(firstPartyRefreshTokens.digest, digest(refreshToken)),
+        isNull(firstPartyRefreshTokens.consumedAt),
+        gt(firstPartyRefreshTokens.expiresAt, now),
+        isLive(now),
+      ),
+    )
+  return found
+}
+
+const liveById = statement((db) =>
+  db
+    .select({ session: SESSION_COLUMNS, account: ACCOUNT_COLUMNS })
+    .from(firstPartySessions)
+    .innerJoin(accounts, eq(accounts.id, firstPartySessions.accountId))
+    .where(
+      and(
+        eq(firstPartySessions.id, sql.placeholder('id')),
+        isNull(firstPartySessions.endedAt),
+        gt(firstPartySessions.expiresAt, sql`${sql.placeholder('now')}::timestamptz`),
+        isNull(accounts.disabledAt),
+      ),
+    )
+    .prepare('find_live_session'),
+)
+
+/** A session and its account by identifier, while both are live. */
+export async function findLiveSession(
+  db: Database,
+  id: string,
+  now: Date,
+): Promise<{ session: FirstPartySession; account: Account } | undefined> {
+  return (await liveById(db).execute({ id, now: now.toISOString() }))[0]
+}
+
+/** Ends a session; its refresh token and its JWTs are refused from the next request on. */
+export async function endSession(db: Database, id: string, now: Date, from?: string): Promise<void> {
+  await db.transaction(async (tx) => {
+    const [ended] = await tx
+      .update(firstPartySessions)
+      .set({ endedAt: now })
+      .where(and(eq(firstPartySessions.id, id), isNull(firstPartySessions.endedAt)))
+      .returning({ accountId: firstPartySessions.accountId })
+    if (ended === undefined) return
+    await record(tx, {
+      type: 'session.end',
+      subject: { kind: 'account', id: ended.accountId },
+      credential: { kind: 'first_party_session', id },
+      from,
+    })
+  })
+}
+
+async function insertRefreshToken(db: Database, session: FirstPartySession, now: Date) {
+  const refreshToken = makeOpaqueToken()
+  const idleEnd = now.getTime() + SESSION_IDLE_MS
+  const refreshExpiresAt = new Date(Math.min(idleEnd, session.expiresAt.getTime()))
+  await db
+    .insert(firstPartyRefreshTokens)
+    .values({ digest: digest(refreshToken), sessionId: session.id, expiresAt: refreshExpiresAt })
+  return { refreshToken, refreshExpiresAt }
+}
+
+async function endIfReplayed(
+  db: Database,
+  tokenDigest: string,
+  { now, arrivedAt, from }: { now: Date; arrivedAt: Date; from?: string | undefined },
+): Promise<void> {
+  const [token] = await db
+    .select({ sessionId: firstPartyRefreshTokens.sessionId, consumedAt: firstPartyRefreshTokens.consumedAt })
+    .from(firstPartyRefreshTokens)
+    .where(eq(firstPartyRefreshTokens.digest, tokenDigest))
+  if (token?.consumedAt == null || token.consumedAt >= arrivedAt) return
+  await record(db, {
+    type: 'session.replay',
+    outcome: 'failure',
+    credential: { kind: 'first_party_session', id: token.sessionId },
+    from,
+  })
+  await endSession(db, token.sessionId, now, from)
+}

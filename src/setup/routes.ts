@@ -1,0 +1,46 @@
+import formbody from '@fastify/formbody'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { Email, Name, NewPassword } from '../accounts/schemas.ts'
+import type { Database } from '../database/client.ts'
+import { PublicError } from '../errors.ts'
+import { createErrorHandler } from '../http/error-handler.ts'
+import { respondWithPage } from '../http/error-page.ts'
+import { requireSameOrigin } from '../http/same-origin.ts'
+import { renderView } from '../http/views.ts'
+import { createFirstAdministrator, isOffered, linkIsOver } from './first-administrator.ts'
+
+const Token = Type.String({ pattern: '^[\\w-]{43}$' })
+const Query = Type.Object({ token: Token }, { additionalProperties: false })
+const Setup = Type.Object(
+  { token: Token, email: Email, password: NewPassword, name: Type.Optional(Name) },
+  { additionalProperties: false },
+)
+
+/** The page behind the one-time link that the first start prints. */
+export const setupRoutes: FastifyPluginAsyncTypebox<{ db: Database; issuer: string }> = async (app, { db, issuer }) => {
+  await app.register(formbody)
+  app.setErrorHandler(createErrorHandler(respondWithPage))
+  app.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'))
+
+  app.get('/setup', { schema: { querystring: Query } }, async (request, reply) => {
+    if (!(await isOffered(db, request.query.token, new Date()))) throw linkIsOver()
+    return reply
+      .type('text/html; charset=utf-8')
+      .send(renderView('setup', { action: '/setup', token: request.query.token }))
+  })
+
+  app.post('/setup', { schema: { body: Setup } }, async (request, reply) => {
+    requireSameOrigin(request, [issuer], { proof: false })
+    const { token, ...input } = request.body
+    reply.type('text/html; charset=utf-8')
+    try {
+      const account = await createFirstAdministrator(db, token, input, new Date(), request.ip)
+      return reply.send(renderView('setup-done', { email: account.email }))
+    } catch (error) {
+      if (!(error instanceof PublicError) || error.status >= 500 || error.code === 'link_expired') throw error
+      const again = { action: '/setup', token, email: input.email, name: input.name, error: error.message }
+      return reply.status(error.status).send(renderView('setup', again))
+    }
+  })
+}
