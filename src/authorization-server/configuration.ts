@@ -1,4 +1,4 @@
-import { type Configuration, errors } from 'oidc-provider'
+import type { Configuration } from 'oidc-provider'
 import { makeClientId } from '../clients/clients.ts'
 import { OPENID_SCOPES } from '../resources/scopes.ts'
 import { makeOpaqueToken } from '../secrets/opaque-token.ts'
@@ -11,6 +11,7 @@ import { mayIntrospect, mayRevoke } from './introspection-policy.ts'
 import { lifetimes } from './lifetimes.ts'
 import { createGrantLoader } from './load-grant.ts'
 import { renderEngineError, renderSignedOut, renderSignOut } from './pages.ts'
+import { extraClientMetadata } from './registration.ts'
 import { createResourceIndicators } from './resource-indicators.ts'
 
 /** The configuration of the engine: each choice that is not its default stands here. */
@@ -35,13 +36,7 @@ export function createConfiguration(dependencies: AuthorizationServerDependencie
       idTokenSigningAlgValues: ['RS256', 'ES256'],
       clientAuthSigningAlgValues: ['ES256', 'PS256', 'RS256', 'Ed25519', 'EdDSA'],
     },
-    extraClientMetadata: {
-      properties: ['first_party', 'dynamic'],
-      validator(ctx, name, value) {
-        if (ctx !== undefined && value !== undefined)
-          throw new errors.InvalidClientMetadata(`${name} is not for a client to set`)
-      },
-    },
+    extraClientMetadata,
     cookies: {
       names: { session: `${prefix}gatehouse_sso`, interaction: 'gatehouse_interaction', resume: 'gatehouse_resume' },
       keys: sealer.derive('cookies').map((key) => Buffer.from(key).toString('base64url')),

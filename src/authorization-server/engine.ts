@@ -7,6 +7,7 @@ import { createConfiguration } from './configuration.ts'
 import type { AuthorizationServerDependencies } from './dependencies.ts'
 import { tellFailure } from './failures.ts'
 import { openFormAction } from './form-action.ts'
+import { presentRegistration } from './registration.ts'
 import { endFirstPartySession } from './sign-out.ts'
 import { answerForStructuredToken } from './structured-tokens.ts'
 
@@ -33,6 +34,7 @@ export function createEngine(dependencies: AuthorizationServerDependencies, log:
     if (ctx.oidc === undefined) return
     await answerForStructuredToken(ctx, dependencies)
     await endFirstPartySession(ctx, dependencies)
+    presentRegistration(ctx)
     openFormAction(ctx)
   })
 

@@ -59,7 +59,7 @@ function requestedScope(ctx: KoaContextWithOIDC): string[] {
 function requireKnownScope(ctx: KoaContextWithOIDC, asked: readonly string[], ofResources: readonly string[]): void {
   if (ctx.oidc.route.endsWith('resume')) return
   const known = new Set([...Object.keys(OPENID_SCOPES), ...ofResources])
-  const allowed = new Set(splitScope(ctx.oidc.client?.scope))
+  const allowed = new Set(splitScope(ctx.oidc.client?.allowed_scope as string | undefined))
   for (const scope of asked) {
     if (!known.has(scope)) throw new errors.InvalidScope('requested scope is unknown', scope)
     if (!allowed.has(scope)) throw new errors.InvalidScope('requested scope is not allowed for this client', scope)
