@@ -1,14 +1,17 @@
 import closeWithGrace from 'close-with-grace'
-import { createApp } from './app.ts'
 import { ConfigError, loadConfig } from './config.ts'
 import { openStorage } from './database/storage.ts'
 import { loadOrMakeKeyFile } from './secrets/key-file.ts'
-import { offerFirstAdministrator } from './setup/first-administrator.ts'
 
 try {
   const config = loadConfig(process.env)
   const secretKeys = config.secretKeys ?? loadOrMakeKeyFile(config.dataDir)
-  const storage = await openStorage(config)
+  // A new embedded database takes seconds to make; the rest of the program loads meanwhile.
+  const [storage, { createApp }, { offerFirstAdministrator }] = await Promise.all([
+    openStorage(config),
+    import('./app.ts'),
+    import('./setup/first-administrator.ts'),
+  ])
   const app = await createApp({ config, db: storage.db, secretKeys })
   closeWithGrace({ delay: 10_000 }, async ({ err }) => {
     if (err) app.log.fatal({ err }, 'stopping after an error')
@@ -18,20 +21,15 @@ try {
   await app.listen({ host: config.host, port: config.port })
 
   process.stdout.write(`\nGatehouse is at ${config.issuer}\n`)
-  if (config.databaseUrl === undefined) {
-    const token = await offerFirstAdministrator(storage.db, new Date())
-    if (token !== undefined) {
-      process.stdout.write(
-        `Make the first administrator, within a day: ${config.issuer}/setup?token=${token}\n` +
-          'or: npm run --silent cli -- accounts create --role admin --email you@example.com --password-stdin\n\n',
-      )
-    }
+  const token = config.databaseUrl === undefined ? await offerFirstAdministrator(storage.db, new Date()) : undefined
+  if (token !== undefined) {
+    process.stdout.write(
+      `Make the first administrator, within a day: ${config.issuer}/setup?token=${token}\n` +
+        'or: npm run --silent cli -- accounts create --role admin --email you@example.com --password-stdin\n\n',
+    )
   }
 } catch (error) {
-  process.stderr.write(`${error instanceof ConfigError ? error.message : describe(error)}\n`)
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(error instanceof ConfigError ? `${message}\n` : `Gatehouse cannot start: ${message}\n`)
   process.exit(1)
-}
-
-function describe(error: unknown): string {
-  return `Gatehouse cannot start: ${error instanceof Error ? error.message : String(error)}`
 }

@@ -1,30 +1,19 @@
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
-import { createConnection } from 'node:net'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
-import { digest } from '../secrets/opaque-token.ts'
 import type { Address } from './client.ts'
 import { takeLock } from './embedded-lock.ts'
 import { openPGlite } from './embedded-open.ts'
+import { embeddedSocket, isListening } from './embedded-socket.ts'
 
-/** sockaddr_un holds 108 bytes, some systems 104. */
-const SOCKET_PATH_MAX = 100
 const PATIENCE_MS = 8_000
 
 export interface EmbeddedDatabase {
   readonly address: Address
   close(): Promise<void>
-}
-
-/** Where the embedded database of a data directory listens while a process has it open. */
-export function embeddedSocket(dataDir: string): string {
-  const path = join(dataDir, '.s.PGSQL.5432')
-  if (path.length <= SOCKET_PATH_MAX) return path
-  return join(tmpdir(), `gatehouse-${digest(dataDir).slice(0, 16)}`, '.s.PGSQL.5432')
 }
 
 /**
@@ -59,23 +48,11 @@ export async function startEmbedded(dataDir: string): Promise<EmbeddedDatabase> 
   }
 }
 
-/** Whether a process answers on the socket. */
-export function isListening(socket: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const connection = createConnection(socket)
-    connection.once('connect', () => {
-      connection.destroy()
-      resolve(true)
-    })
-    connection.once('error', () => resolve(false))
-  })
-}
-
 /** Made in a process of its own: what initdb takes, half a gigabyte, is given back when it ends. */
 async function makeCluster(data: string): Promise<void> {
   const draft = `${data}.${process.pid}`
   rmSync(draft, { recursive: true, force: true })
   const script = fileURLToPath(new URL('./embedded-init.ts', import.meta.url))
-  await promisify(execFile)(process.execPath, [script, draft])
+  await promisify(execFile)(process.execPath, ['--liftoff-only', script, draft])
   renameSync(draft, data)
 }

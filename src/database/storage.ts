@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { type Address, type Database, openDatabase } from './client.ts'
-import { embeddedSocket, isListening, startEmbedded } from './embedded.ts'
+import { embeddedSocket, isListening } from './embedded-socket.ts'
 import { migrateDatabase } from './migrate.ts'
 
 /** An open, migrated database. */
@@ -17,6 +17,7 @@ export interface Place {
 /** Opens the database of a server: the one of DATABASE_URL, or the embedded one, which becomes this process's. */
 export async function openStorage({ databaseUrl, dataDir }: Place): Promise<Storage> {
   if (databaseUrl !== undefined) return openMigrated({ url: databaseUrl }, async () => {})
+  const { startEmbedded } = await import('./embedded.ts')
   const embedded = await startEmbedded(resolve(dataDir))
   return openMigrated(embedded.address, () => embedded.close())
 }
