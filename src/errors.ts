@@ -22,6 +22,13 @@ export class InvalidRequest extends PublicError {
   }
 }
 
+/** A redirect URI may not be registered (RFC 7591 3.2.2 `invalid_redirect_uri`). */
+export class InvalidRedirectUri extends PublicError {
+  constructor(detail: string) {
+    super(400, 'invalid_redirect_uri', detail)
+  }
+}
+
 /** A scope is unknown, or more than the owner may give (RFC 6749 5.2 `invalid_scope`). */
 export class InvalidScope extends PublicError {
   constructor(detail: string) {

@@ -3,7 +3,7 @@ import { record } from '../audit/audit.ts'
 import { findClient } from '../clients/clients.ts'
 import { type ClientMetadata, fromRegistration, toMetadata } from '../clients/metadata.ts'
 import { clients } from '../database/schema.ts'
-import { PublicError } from '../errors.ts'
+import { InvalidRedirectUri, PublicError } from '../errors.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
 /** Gives the engine our clients, and takes the ones that register themselves (RFC 7591). */
@@ -23,6 +23,9 @@ export function createClientAdapter(work: UnitOfWork): Adapter {
         await work.db.insert(clients).values(client)
         await record(work.db, { type: 'client.register', clientId: client.id })
       } catch (error) {
+        // The engine tells `invalid_redirect_uri` from the rest by how the description begins.
+        if (error instanceof InvalidRedirectUri)
+          throw new errors.InvalidClientMetadata(`redirect_uris: ${error.message}`)
         if (error instanceof PublicError) throw new errors.InvalidClientMetadata(error.message)
         throw error
       }

@@ -4,7 +4,7 @@ import { record } from '../audit/audit.ts'
 import type { Database } from '../database/client.ts'
 import { clients, providerModels } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
-import { InvalidRequest, InvalidScope, NotFound } from '../errors.ts'
+import { InvalidRedirectUri, InvalidRequest, InvalidScope, NotFound } from '../errors.ts'
 import { isScopeToken } from '../resources/scopes.ts'
 import { digest, makeOpaqueToken } from '../secrets/opaque-token.ts'
 import { redirectUriProblem } from './redirect-uris.ts'
@@ -46,7 +46,7 @@ export const isConfidential = (type: ClientType) => type === 'web' || type === '
 
 /**
  * Registers a client. The secret of a confidential one is returned this once.
- * @throws {InvalidRequest} for a redirect URI that will not do
+ * @throws {InvalidRedirectUri} for a redirect URI that will not do
  * @throws {InvalidScope} for a scope that is no scope token
  */
 export async function createClient(db: Database, input: NewClient): Promise<{ client: Client; secret?: string }> {
@@ -123,15 +123,15 @@ export async function deleteClient(db: Database, id: string): Promise<void> {
   })
 }
 
-/** @throws {InvalidRequest} naming the first URI that will not do, or the lack of one */
+/** @throws {InvalidRedirectUri} naming the first URI that will not do, or the lack of one */
 export function requireRedirectUris(uris: readonly string[], type: ClientType): void {
   if (type === 'machine') {
-    if (uris.length > 0) throw new InvalidRequest('A machine client has no redirect URI.')
+    if (uris.length > 0) throw new InvalidRedirectUri('A machine client has no redirect URI.')
     return
   }
-  if (uris.length === 0) throw new InvalidRequest('This client needs a redirect URI.')
+  if (uris.length === 0) throw new InvalidRedirectUri('This client needs a redirect URI.')
   for (const uri of uris) {
     const problem = redirectUriProblem(uri, type)
-    if (problem !== undefined) throw new InvalidRequest(`The redirect URI ${uri} ${problem}.`)
+    if (problem !== undefined) throw new InvalidRedirectUri(`The redirect URI ${uri} ${problem}.`)
   }
 }

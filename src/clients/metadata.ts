@@ -50,7 +50,7 @@ export function toMetadata(client: Client): ClientMetadata {
 /**
  * A dynamically registered client (RFC 7591) as a row. It is never first-party, and is held to the
  * scopes that any account may give.
- * @throws {InvalidRequest | InvalidScope} for metadata that will not do
+ * @throws {InvalidRequest | InvalidRedirectUri | InvalidScope} for metadata that will not do
  */
 export function fromRegistration(metadata: ClientMetadata): Omit<Client, 'createdAt'> {
   const text = JSON.stringify(metadata)

@@ -12,8 +12,10 @@ export function redirectUriProblem(uri: string, type: ClientType): string | unde
   const url = URL.parse(uri)
   if (url === null || /[\s\p{Cc}\\]/u.test(uri)) return 'is not an absolute URI'
   if (uri.includes('#')) return 'must not have a fragment'
-  if (url.username !== '' || url.password !== '') return 'must not have a user name'
+  const authority = /^[^:]+:\/\/([^/?]*)/.exec(uri)?.[1] ?? ''
+  if (authority.includes('@')) return 'must not have a user name'
   if (uri.includes('*')) return 'must not have a wildcard'
+  if (/^https?:$/.test(url.protocol) && authority === '') return 'is not an absolute URI'
   if (url.protocol === 'https:') return undefined
   if (url.protocol === 'http:') return LOOPBACK.has(url.hostname) ? undefined : 'must be https'
   if (type !== 'native' || NEVER.has(url.protocol)) return 'must be https'
