@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyBaseLogger } from 'fastify'
-import { type KoaContextWithOIDC, Provider } from 'oidc-provider'
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { record } from '../audit/audit.ts'
 import { compareSecretDigests } from './client-secrets.ts'
 import { createConfiguration } from './configuration.ts'
 import type { AuthorizationServerDependencies } from './dependencies.ts'
 import { tellFailure } from './failures.ts'
 import { openFormAction } from './form-action.ts'
+import { OAuth21Provider } from './redirect-uri-at-token.ts'
 import { presentRegistration } from './registration.ts'
 import { endFirstPartySession } from './sign-out.ts'
 import { answerForStructuredToken } from './structured-tokens.ts'
@@ -23,7 +24,7 @@ export interface Engine {
  * key rotation makes another one.
  */
 export function createEngine(dependencies: AuthorizationServerDependencies, log: FastifyBaseLogger): Engine {
-  const provider = new Provider(dependencies.config.issuer, createConfiguration(dependencies))
+  const provider = new OAuth21Provider(dependencies.config.issuer, createConfiguration(dependencies))
   provider.proxy = true
   compareSecretDigests(provider, dependencies.clientAttempts)
   tellFailure(provider, log)
