@@ -53,7 +53,7 @@ export async function createClient(db: Database, input: NewClient): Promise<{ cl
   requireRedirectUris(input.redirectUris, input.type)
   const wrong = input.scope?.find((scope) => !isScopeToken(scope))
   if (wrong !== undefined) throw new InvalidScope(`${wrong} is not a scope (RFC 6749 3.3).`)
-  if (input.name.trim() === '') throw new InvalidRequest('A client needs a name.')
+  requireClientName(input.name)
 
   const secret = isConfidential(input.type) ? makeOpaqueToken() : undefined
   return db.transaction(async (tx) => {
@@ -121,6 +121,18 @@ export async function deleteClient(db: Database, id: string): Promise<void> {
     await tx.delete(providerModels).where(eq(providerModels.clientId, id))
     await record(tx, { type: 'client.delete', clientId: id })
   })
+}
+
+/**
+ * A name is shown to people who decide by it, so it holds nothing that hides or reorders its letters.
+ * @throws {InvalidRequest}
+ */
+export function requireClientName(name: string): void {
+  if (name.trim() === '' || name.length > 200)
+    throw new InvalidRequest('A client needs a name of at most 200 characters.')
+  if (/[\p{Cc}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/u.test(name)) {
+    throw new InvalidRequest('The name of a client must not hold control or direction characters.')
+  }
 }
 
 /** @throws {InvalidRedirectUri} naming the first URI that will not do, or the lack of one */

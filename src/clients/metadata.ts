@@ -1,7 +1,7 @@
 import { InvalidRequest, InvalidScope } from '../errors.ts'
 import { API_SCOPES, isScopeToken, OPENID_SCOPES, scopesOfRole, splitScope } from '../resources/scopes.ts'
 import { digest } from '../secrets/opaque-token.ts'
-import { type Client, type ClientType, isConfidential, requireRedirectUris } from './clients.ts'
+import { type Client, type ClientType, isConfidential, requireClientName, requireRedirectUris } from './clients.ts'
 
 /** Client metadata in wire spelling (RFC 7591 2). */
 export type ClientMetadata = Record<string, unknown>
@@ -58,12 +58,14 @@ export function fromRegistration(metadata: ClientMetadata): Omit<Client, 'create
     throw new InvalidRequest('The metadata holds a NUL or broken text.')
 
   const type = typeOf(metadata)
+  const name = String(metadata.client_name ?? metadata.client_id)
+  requireClientName(name)
   const redirectUris = metadata.redirect_uris as string[]
   requireRedirectUris(redirectUris, type)
   const secret = metadata.client_secret as string | undefined
   return {
     id: String(metadata.client_id),
-    name: String(metadata.client_name ?? metadata.client_id),
+    name,
     type,
     secretDigest: secret === undefined ? null : digest(secret),
     redirectUris,
