@@ -59,7 +59,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
     const before = replaced === undefined ? undefined : await findSession(db, replaced, now)
     if (before !== undefined) await endSession(db, before.session.id, now, request.ip)
     const issued = await startSession(db, account, now, request.ip)
-    const user = { id: account.id, email: account.email, name: account.name, role: wireRole(account.role) }
+    const user = { id: account.id, email: account.email, role: wireRole(account.role) }
     return { method: 'JWT', user, ...(await tokens(request, reply, issued, now)) }
   })
 
