@@ -19,13 +19,10 @@ export function requireSameOrigin(
   options: { proof: boolean },
 ): void {
   const { origin, 'sec-fetch-site': site } = request.headers
-  if (origin !== undefined) {
-    if (!origins.includes(origin)) throw new CrossSiteRequest()
-    return
-  }
-  if (site !== undefined) {
-    if (site !== 'same-origin' && site !== 'none') throw new CrossSiteRequest()
-    return
-  }
-  if (options.proof) throw new CrossSiteRequest()
+  // A form on a page without referrer is sent with `Origin: null`, which says nothing by itself.
+  const named = origin !== undefined && origin !== 'null'
+  if (named && origins.includes(origin)) return
+  if (!named && (site === 'same-origin' || site === 'none')) return
+  if (origin === undefined && site === undefined && !options.proof) return
+  throw new CrossSiteRequest()
 }
