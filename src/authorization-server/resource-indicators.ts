@@ -9,7 +9,7 @@ type ResourceIndicators = NonNullable<NonNullable<Configuration['features']>['re
 /**
  * Which resource an access token is for (RFC 8707). Without `resource`, a request whose scope names
  * API scopes is for the built-in one. A scope that nobody knows, or that the client may not ask for,
- * is refused (RFC 6749 3.3), where the engine would drop it in silence.
+ * is refused (RFC 6749 3.3), where the engine would drop it in silence; so is a person's consent to nothing.
  */
 export function createResourceIndicators(issuer: string, work: UnitOfWork): ResourceIndicators {
   const builtIn = builtInIdentifier(issuer)
@@ -58,6 +58,7 @@ function requestedScope(ctx: KoaContextWithOIDC): string[] {
 
 function requireKnownScope(ctx: KoaContextWithOIDC, asked: readonly string[], ofResources: readonly string[]): void {
   if (ctx.oidc.route.endsWith('resume')) return
+  if (asked.length === 0 && ctx.oidc.route === 'authorization') throw new errors.InvalidScope('scope is required', '')
   const known = new Set([...Object.keys(OPENID_SCOPES), ...ofResources])
   const allowed = new Set(splitScope(ctx.oidc.client?.allowed_scope as string | undefined))
   for (const scope of asked) {
