@@ -1,4 +1,3 @@
-import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyRequest, HTTPMethods } from 'fastify'
 import { InvalidRequest } from '../errors.ts'
 import type { Engine } from './engine.ts'
@@ -53,13 +52,20 @@ export async function mountProvider(app: FastifyInstance, { engine, issuer }: Mo
     }
   })
 
-  /** OpenID Connect Core 3.1.2.1: a request by POST is the same request; a redirect brings the cookies along. */
+  /** A request by POST is the same request (OpenID Connect Core 3.1.2.1); a redirect brings the cookies along. */
   await app.register(async (posted) => {
-    await posted.register(formbody)
-    posted.post('/oauth/authorize', async (request, reply) => {
-      const query = new URLSearchParams(request.body as Record<string, string>)
-      return reply.redirect(`/oauth/authorize?${query}`, 303)
-    })
+    posted.removeAllContentTypeParsers()
+    posted.addContentTypeParser(
+      'application/x-www-form-urlencoded',
+      { parseAs: 'string' },
+      async (_request: FastifyRequest, body: string) => [...new URLSearchParams(body)],
+    )
+    for (const url of ['/oauth/authorize', '/oauth/logout']) {
+      posted.post(url, async (request, reply) => {
+        const query = new URLSearchParams(request.body as [string, string][])
+        return reply.redirect(`${url}?${query}`, 303)
+      })
+    }
   })
 
   function pin(request: FastifyRequest): void {
