@@ -43,10 +43,15 @@ export async function registerApi(api: FastifyInstance, options: ApiOptions): Pr
     }),
   )
   if (corsOrigins.length > 0) {
-    await api.register(cors, {
+    const policy = {
       origin: [...corsOrigins],
       credentials: true,
+      methods: ['GET', 'HEAD', 'POST', 'DELETE'],
       exposedHeaders: ['WWW-Authenticate', 'Retry-After'],
+    }
+    // The plugin answers preflights of every path of the server, also of those that take none (RFC 9700 2.6).
+    await api.register(cors, {
+      delegator: (request, tell) => tell(null, request.url.startsWith('/api/') ? policy : { origin: false }),
     })
   }
   await api.register(credentials, {
@@ -61,7 +66,7 @@ export async function registerApi(api: FastifyInstance, options: ApiOptions): Pr
   })
 
   await api.register(sessionRoutes, { ...options, issuer, origins: [issuer, ...corsOrigins] })
-  await api.register(apiKeyRoutes, { db, prefix: apiKeyPrefix })
+  await api.register(apiKeyRoutes, { db, keyPrefix: apiKeyPrefix })
   await api.register(grantRoutes, { db })
   await api.register(meRoutes, { db })
   await api.register(guideRoutes, { db })
