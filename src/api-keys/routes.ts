@@ -17,7 +17,8 @@ import {
 
 export interface ApiKeyRoutesOptions {
   readonly db: Database
-  readonly prefix: string
+  /** What keys begin with. Not named `prefix`, which Fastify would put before the routes. */
+  readonly keyPrefix: string
 }
 
 const DEFAULT_DAYS = 90
@@ -32,14 +33,15 @@ const Generate = Type.Object(
   },
   { additionalProperties: false },
 )
+/** `nullable` lets a request without a body through. */
 const Rotate = Type.Object(
   { overlapSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 7 * 24 * 3600 })) },
-  { additionalProperties: false },
+  { additionalProperties: false, nullable: true },
 )
 const Params = Type.Object({ id: Type.String({ format: 'uuid' }) })
 
 /** An account's API keys. */
-export const apiKeyRoutes: FastifyPluginAsyncTypebox<ApiKeyRoutesOptions> = async (app, { db, prefix }) => {
+export const apiKeyRoutes: FastifyPluginAsyncTypebox<ApiKeyRoutesOptions> = async (app, { db, keyPrefix }) => {
   app.post(
     '/api/auth/apikey/generate',
     { schema: { body: Generate }, config: { access: { credentials: ['first_party_jwt'] } } },
@@ -51,7 +53,7 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox<ApiKeyRoutesOptions> = asyn
       const expiresAt = apiKeyExpiry(now, expiresInDays)
       const issued = await issueApiKey(
         db,
-        { accountId: requireAccount(principal), name, scope, expiresAt, prefix },
+        { accountId: requireAccount(principal), name, scope, expiresAt, prefix: keyPrefix },
         now,
       )
       reply.status(201).header('cache-control', 'no-store')
@@ -76,7 +78,7 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox<ApiKeyRoutesOptions> = asyn
   app.post(
     '/api/keys/:id/rotate',
     {
-      schema: { params: Params, body: Type.Optional(Rotate) },
+      schema: { params: Params, body: Rotate },
       config: { access: { credentials: 'any', scope: 'keys:write' } },
     },
     async (request, reply) => {
@@ -86,7 +88,7 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox<ApiKeyRoutesOptions> = asyn
         id: request.params.id,
         overlapSeconds: request.body?.overlapSeconds ?? 0,
         held: principal.scope,
-        prefix,
+        prefix: keyPrefix,
       }
       const issued = await rotateApiKey(db, input, new Date())
       reply.status(201).header('cache-control', 'no-store')

@@ -28,12 +28,12 @@ const Register = Type.Object(
   { additionalProperties: false },
 )
 const SignIn = Type.Object({ email: Email, password: Password }, { additionalProperties: false })
+/** `nullable` lets a request without a body through. */
 const Refresh = Type.Object(
   { refreshToken: Type.Optional(Type.String({ maxLength: 128 })) },
-  { additionalProperties: false },
+  { additionalProperties: false, nullable: true },
 )
-
-const NoBody = Type.Optional(Type.Object({}, { additionalProperties: false }))
+const NoBody = Type.Object({}, { additionalProperties: false, nullable: true })
 
 const anyone = { access: { credentials: 'none' } } as const
 
@@ -63,21 +63,17 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
     return { method: 'JWT', user, ...(await tokens(request, reply, issued, now)) }
   })
 
-  app.post(
-    '/api/auth/refresh',
-    { schema: { body: Type.Optional(Refresh) }, config: anyone },
-    async (request, reply) => {
-      const arrivedAt = new Date()
-      const presented = request.body?.refreshToken ?? fromCookie(request)
-      if (presented === undefined) throw new CredentialRequired()
-      const issued = await rotateSession(db, presented, { now: new Date(), arrivedAt, from: request.ip })
-      if (issued === undefined) {
-        refreshCookie.clear(reply)
-        throw new PublicError(401, 'invalid_grant', 'The session is over. Sign in again.')
-      }
-      return tokens(request, reply, issued, new Date())
-    },
-  )
+  app.post('/api/auth/refresh', { schema: { body: Refresh }, config: anyone }, async (request, reply) => {
+    const arrivedAt = new Date()
+    const presented = request.body?.refreshToken ?? fromCookie(request)
+    if (presented === undefined) throw new CredentialRequired()
+    const issued = await rotateSession(db, presented, { now: new Date(), arrivedAt, from: request.ip })
+    if (issued === undefined) {
+      refreshCookie.clear(reply)
+      throw new PublicError(401, 'invalid_grant', 'The session is over. Sign in again.')
+    }
+    return tokens(request, reply, issued, new Date())
+  })
 
   /** Ends what is presented: the session of a first-party JWT or of the browser's cookie, or the access token. */
   app.post(
