@@ -59,7 +59,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const port = read('PORT', 3000, portFrom)
   const secretKeys = read('SECRET_KEYS', undefined as Uint8Array[] | undefined, secretKeysFrom)
   if (databaseUrl !== undefined && secretKeys === undefined && !env.SECRET_KEYS?.trim()) {
-    problems.push('SECRET_KEYS is required with DATABASE_URL: make one with `openssl rand 32 | basenc --base64url`')
+    problems.push(`SECRET_KEYS is required with DATABASE_URL; make one with: openssl rand -base64 32 | tr '+/' '-_'`)
   }
 
   const config: Config = {
