@@ -136,7 +136,7 @@ export function listAccounts(db: Database, limit: number, after?: { createdAt: D
 }
 
 /** An e-mail as it is compared: without spaces around, in one Unicode form and one case. */
-function emailKey(email: string): string {
+export function emailKey(email: string): string {
   return email.trim().normalize('NFKC').toLowerCase()
 }
 

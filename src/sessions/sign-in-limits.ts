@@ -1,3 +1,4 @@
+import { emailKey } from '../accounts/accounts.ts'
 import { InvalidSignIn, PublicError } from '../errors.ts'
 import { createAttemptLimit } from '../http/rate-limits.ts'
 import { digest } from '../secrets/opaque-token.ts'
@@ -22,7 +23,7 @@ export function createSignInLimits(signUp: 'open' | 'closed'): SignInLimits {
 
   return {
     async guard(email, from, signIn) {
-      const account = `${digest(email.trim().toLowerCase())} ${from}`
+      const account = `${digest(emailKey(email))} ${from}`
       await byAccount.attempt(account)
       await byNetwork.attempt(from)
       const giveBack = () => Promise.all([byAccount.succeeded(account), byNetwork.succeeded(from)])
