@@ -101,7 +101,7 @@ function hostFrom(text: string): string {
 
 function issuerFrom(text: string): string {
   const url = URL.parse(text)
-  if (url === null || (url.origin !== text && `${url.origin}/` !== text)) {
+  if (url === null || (url.origin !== text && `${url.origin}/` !== text) || url.hostname.includes('*')) {
     throw new Error('must be an origin such as https://id.example.com, without path, query or user')
   }
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && LOOPBACK_HOSTS.includes(url.hostname))) {
@@ -133,7 +133,7 @@ function networkFrom(text: string): string {
 
 function originFrom(text: string): string {
   const url = URL.parse(text)
-  if (url === null || url.origin !== text || !/^https?:$/.test(url.protocol)) {
+  if (url === null || url.origin !== text || !/^https?:$/.test(url.protocol) || url.hostname.includes('*')) {
     throw new Error('must be exact origins such as https://app.example.com, separated by commas')
   }
   return text
