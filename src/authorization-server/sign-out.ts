@@ -2,7 +2,10 @@ import type { KoaContextWithOIDC } from 'oidc-provider'
 import { endSession, findSession } from '../sessions/sessions.ts'
 import type { AuthorizationServerDependencies } from './dependencies.ts'
 
-/** Who signs out of the engine's session signs out of the first-party session it came from. */
+/**
+ * Who signs out of the engine's session signs out of the first-party session it came from. When another
+ * person has signed in, the engine ends its session too and goes on with the request: the new one stays.
+ */
 export async function endFirstPartySession(
   ctx: KoaContextWithOIDC,
   { work, refreshCookie, config }: AuthorizationServerDependencies,
@@ -12,6 +15,8 @@ export async function endFirstPartySession(
   if (refreshToken === undefined) return
   const now = new Date()
   const found = await findSession(work.db, refreshToken, now)
+  const goesOn = ctx.response.get('location').startsWith(`${config.issuer}/oauth/authorize/`)
+  if (goesOn && found !== undefined && found.account.id !== ctx.oidc.session?.accountId) return
   if (found !== undefined) await endSession(work.db, found.session.id, now, ctx.ip)
   ctx.cookies.set(refreshCookie.name, null, { signed: false, path: '/', secure: config.issuer.startsWith('https:') })
 }
