@@ -36,6 +36,7 @@ const Nothing = Type.Optional(Type.Object({}, { additionalProperties: false }))
 /** The pages of an authorization request: sign in, create account, consent. */
 export const interactionRoutes: FastifyPluginAsyncTypebox<InteractionOptions> = async (app, options) => {
   const { config, work, engine, signInLimits } = options
+  app.removeAllContentTypeParsers()
   await app.register(formbody)
   app.setErrorHandler(createErrorHandler(respondWithPage))
   app.addHook('onRequest', async (request) => {
