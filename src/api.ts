@@ -37,7 +37,7 @@ export async function registerApi(api: FastifyInstance, options: ApiOptions): Pr
 
   api.setErrorHandler(
     createErrorHandler((error, _request, reply) => {
-      const challenged = error.status === 403 || (error.status === 401 && error.code !== 'invalid_sign_in')
+      const challenged = error.status === 401 || error.status === 403
       if (challenged) reply.header('www-authenticate', challenge(error, resourceMetadataUrl(issuer)))
       return reply.type('application/problem+json').send(problemOf(error))
     }),

@@ -1,15 +1,15 @@
-import { CredentialRequired, InsufficientScope, type PublicError } from '../errors.ts'
+import { CredentialRequired, InsufficientScope, InvalidSignIn, type PublicError } from '../errors.ts'
 
 /** RFC 6750 3: error descriptions keep to these characters. */
 const clean = (text: string) => text.replace(/[^\x20\x21\x23-\x5B\x5D-\x7E]/g, ' ')
 
 /**
  * The `WWW-Authenticate` challenge of a 401 or 403 (RFC 6750 3, RFC 9728 5.1). Without an error code
- * when nothing was presented.
+ * when no credential of the scheme was presented.
  */
 export function challenge(error: PublicError, resourceMetadata: string): string {
   const parameters: [string, string][] = []
-  if (!(error instanceof CredentialRequired)) {
+  if (!(error instanceof CredentialRequired || error instanceof InvalidSignIn)) {
     const code = error.status === 401 ? 'invalid_token' : 'insufficient_scope'
     parameters.push(['error', code], ['error_description', clean(error.message)])
   }
