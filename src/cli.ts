@@ -7,7 +7,7 @@ import { keyCommands } from './commands/keys.ts'
 import { resourceCommands } from './commands/resources.ts'
 import { loadConfig } from './config.ts'
 import { joinStorage } from './database/storage.ts'
-import { describeError } from './http/logger.ts'
+import { operatorMessage } from './http/logger.ts'
 import { loadOrMakeKeyFile } from './secrets/key-file.ts'
 import { createSealer } from './secrets/sealed.ts'
 
@@ -30,9 +30,7 @@ try {
   const answer = await runCommand(process.argv.slice(2).filter((word) => word !== '--json'))
   process.stdout.write(json ? `${JSON.stringify(answer)}\n` : readable(answer))
 } catch (error) {
-  const message =
-    error instanceof Error && 'query' in error ? describeError(error.cause).message : (error as Error).message
-  process.stderr.write(`${message}\n${error instanceof UsageError ? help() : ''}`)
+  process.stderr.write(`${operatorMessage(error)}\n${error instanceof UsageError ? help() : ''}`)
   process.exitCode = 1
 }
 

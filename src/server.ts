@@ -1,27 +1,30 @@
 import closeWithGrace from 'close-with-grace'
 import { ConfigError, loadConfig } from './config.ts'
-import { openStorage } from './database/storage.ts'
+import { openStorage, type Storage } from './database/storage.ts'
+import { operatorMessage } from './http/logger.ts'
 import { loadOrMakeKeyFile } from './secrets/key-file.ts'
 
+let storage: Storage | undefined
 try {
   const config = loadConfig(process.env)
   const secretKeys = config.secretKeys ?? loadOrMakeKeyFile(config.dataDir)
   // A new embedded database takes seconds to make; the rest of the program loads meanwhile.
-  const [storage, { createApp }, { offerFirstAdministrator }] = await Promise.all([
+  const [opened, { createApp }, { offerFirstAdministrator }] = await Promise.all([
     openStorage(config),
     import('./app.ts'),
     import('./setup/first-administrator.ts'),
   ])
-  const app = await createApp({ config, db: storage.db, secretKeys })
+  storage = opened
+  const app = await createApp({ config, db: opened.db, secretKeys })
   closeWithGrace({ delay: 10_000 }, async ({ err }) => {
     if (err) app.log.fatal({ err }, 'stopping after an error')
     await app.close()
-    await storage.close()
+    await opened.close()
   })
   await app.listen({ host: config.host, port: config.port })
 
   process.stdout.write(`\nGatehouse is at ${config.issuer}\n`)
-  const token = config.databaseUrl === undefined ? await offerFirstAdministrator(storage.db, new Date()) : undefined
+  const token = config.databaseUrl === undefined ? await offerFirstAdministrator(opened.db, new Date()) : undefined
   if (token !== undefined) {
     process.stdout.write(
       `Make the first administrator, within a day: ${config.issuer}/setup?token=${token}\n` +
@@ -29,7 +32,8 @@ try {
     )
   }
 } catch (error) {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = operatorMessage(error)
   process.stderr.write(error instanceof ConfigError ? `${message}\n` : `Gatehouse cannot start: ${message}\n`)
+  await storage?.close()
   process.exit(1)
 }

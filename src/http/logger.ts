@@ -40,3 +40,10 @@ export function describeError(error: unknown): DescribedError {
     ...(error.cause === undefined ? {} : { cause: describeError(error.cause) }),
   }
 }
+
+/** What went wrong, in a line for the operator: of a failed query the cause, without its values. */
+export function operatorMessage(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if ('query' in error && 'params' in error) return operatorMessage(error.cause)
+  return error.message || String((error as { code?: unknown }).code ?? error.name)
+}
