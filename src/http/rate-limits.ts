@@ -10,22 +10,34 @@ export interface AttemptLimit {
   attempt(key: string): Promise<void>
   /** Gives the attempt back: it succeeded. */
   succeeded(key: string): Promise<void>
+  /**
+   * Counts nothing.
+   * @throws {TooManyAttempts} when no attempt is left
+   */
+  requireLeft(key: string): Promise<void>
 }
 
 /** @param points attempts that may fail within `seconds` */
 export function createAttemptLimit(points: number, seconds: number): AttemptLimit {
   const limiter = new RateLimiterMemory({ points, duration: seconds })
+  const refuse = ({ msBeforeNext }: RateLimiterRes) => {
+    throw new TooManyAttempts(Math.max(1, Math.ceil(msBeforeNext / 1000)))
+  }
   return {
     async attempt(key) {
       try {
         await limiter.consume(key)
       } catch (refusal) {
         if (!(refusal instanceof RateLimiterRes)) throw refusal
-        throw new TooManyAttempts(Math.max(1, Math.ceil(refusal.msBeforeNext / 1000)))
+        refuse(refusal)
       }
     },
     async succeeded(key) {
       await limiter.reward(key)
+    },
+    async requireLeft(key) {
+      const now = await limiter.get(key)
+      if (now !== null && now.consumedPoints >= points) refuse(now)
     },
   }
 }
