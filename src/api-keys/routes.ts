@@ -38,7 +38,8 @@ const Rotate = Type.Object(
   { overlapSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 7 * 24 * 3600 })) },
   { additionalProperties: false, nullable: true },
 )
-const Params = Type.Object({ id: Type.String({ format: 'uuid' }) })
+/** A pattern, because the format `uuid` takes `urn:uuid:` too, which no column does. */
+const Params = Type.Object({ id: Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' }) })
 
 /** An account's API keys. */
 export const apiKeyRoutes: FastifyPluginAsyncTypebox<ApiKeyRoutesOptions> = async (app, { db, keyPrefix }) => {
