@@ -14,10 +14,11 @@ export async function authenticate(
   request: FastifyRequest,
   now: Date,
 ): Promise<Principal> {
-  if (request.headers.authorization !== undefined && request.headers['x-api-key'] !== undefined) {
-    throw new InvalidRequest('A request takes one credential: Authorization or X-API-Key, not both.')
+  const { authorization = [], 'x-api-key': apiKey = [] } = request.raw.headersDistinct
+  if (authorization.length + apiKey.length > 1) {
+    throw new InvalidRequest('A request takes one credential: one Authorization or one X-API-Key header.')
   }
-  if (/[?&]access_token=/.test(request.url)) {
+  if (Object.hasOwn(request.query as object, 'access_token')) {
     throw new InvalidRequest('A credential is never taken from the query string.')
   }
   for (const verifier of verifiers) {
