@@ -7,7 +7,7 @@ import { createModelAdapter } from './adapter.ts'
 import { createClientAdapter } from './client-adapter.ts'
 import type { AuthorizationServerDependencies } from './dependencies.ts'
 import { createInteractionPolicy } from './interactions/policy.ts'
-import { mayIntrospect, mayRevoke } from './introspection-policy.ts'
+import { createIntrospectionPolicy, mayRevoke } from './introspection-policy.ts'
 import { lifetimes } from './lifetimes.ts'
 import { createGrantLoader } from './load-grant.ts'
 import { renderEngineError, renderSignedOut, renderSignOut } from './pages.ts'
@@ -58,7 +58,7 @@ export function createConfiguration(dependencies: AuthorizationServerDependencie
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
       clientCredentials: { enabled: true },
-      introspection: { enabled: true, allowedPolicy: mayIntrospect },
+      introspection: { enabled: true, allowedPolicy: createIntrospectionPolicy(work) },
       revocation: { enabled: true, allowedPolicy: mayRevoke },
       registration: {
         enabled: config.clientRegistration !== 'off',
