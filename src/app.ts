@@ -13,7 +13,7 @@ import { isMigrated } from './database/migrate.ts'
 import { NotFound } from './errors.ts'
 import { homeRoutes } from './home/routes.ts'
 import { createErrorHandler } from './http/error-handler.ts'
-import { respondWithPage } from './http/error-page.ts'
+import { respondEarly, respondWithPage } from './http/error-page.ts'
 import { registerHealth } from './http/health.ts'
 import { loggerOptions } from './http/logger.ts'
 import { createAttemptLimit } from './http/rate-limits.ts'
@@ -45,8 +45,7 @@ export async function createApp({ config, db, secretKeys, logStream }: AppDepend
     bodyLimit: 64 * 1024,
     requestTimeout: 30_000,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
-    frameworkErrors: (error, request, reply) =>
-      createErrorHandler(respondWithPage)(error, request, reply as FastifyReply),
+    frameworkErrors: (error, request, reply) => createErrorHandler(respondEarly)(error, request, reply as FastifyReply),
   })
   const sealer = createSealer(secretKeys)
   await ensureSigningKeys(db, sealer, new Date())

@@ -29,6 +29,14 @@ export function formActionSource(uri: string): string | undefined {
   return /^https?:$/.test(url.protocol) ? url.origin : url.protocol
 }
 
+/** The headers of a response that no hook is run for. */
+export const EARLY_HEADERS = {
+  'content-security-policy': contentSecurityPolicy(),
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+}
+
 /**
  * Headers of every response: no framing, no sniffing, no referrer, the policy above.
  * Without Cross-Origin-Opener-Policy, which would cut off an application that opens us in a pop-up.
