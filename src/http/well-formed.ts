@@ -6,13 +6,16 @@ import { InvalidRequest } from '../errors.ts'
  * @throws {InvalidRequest} when body, query or path holds any
  */
 export async function requireWellFormed(request: FastifyRequest): Promise<void> {
-  if (![request.body, request.query, request.params].every(isWellFormed)) {
-    throw new InvalidRequest('The request holds a NUL or broken Unicode.')
+  // No recursion: a body may be nested deeper than the stack is.
+  const rest: unknown[] = [request.body, request.query, request.params]
+  while (rest.length > 0) {
+    const value = rest.pop()
+    if (typeof value === 'string') requireText(value)
+    else if (typeof value === 'object' && value !== null) for (const entry of Object.entries(value)) rest.push(...entry)
   }
 }
 
-function isWellFormed(value: unknown): boolean {
-  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0')
-  if (typeof value !== 'object' || value === null) return true
-  return Object.entries(value).every(([name, member]) => isWellFormed(name) && isWellFormed(member))
+function requireText(text: string): void {
+  if (!text.isWellFormed() || text.includes('\0'))
+    throw new InvalidRequest('The request holds a NUL or broken Unicode.')
 }
