@@ -65,13 +65,18 @@ async function verifyJwt({ keys, issuer }: AccessTokenDependencies, token: strin
   ).catch((cause: unknown) => {
     throw new InvalidCredential(cause)
   })
+  const text = (name: string): string => {
+    const value = payload[name]
+    if (typeof value !== 'string' || value.includes('\0')) throw new InvalidCredential(`${name} is not text`)
+    return value
+  }
   return {
-    id: String(payload.jti),
-    subject: String(payload.sub),
-    clientId: String(payload.client_id),
+    id: text('jti'),
+    subject: text('sub'),
+    clientId: text('client_id'),
     scope: typeof payload.scope === 'string' ? payload.scope : '',
     audience: builtInIdentifier(issuer),
-    grantId: typeof payload.grant_id === 'string' ? payload.grant_id : undefined,
+    grantId: payload.grant_id === undefined ? undefined : text('grant_id'),
     expiresAt: new Date(Number(payload.exp) * 1000),
     bound: payload.cnf !== undefined,
   }
