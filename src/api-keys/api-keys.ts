@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { and, desc, eq, gt, isNull, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, isNull, or, sql } from 'drizzle-orm'
 import type { Account } from '../accounts/accounts.ts'
 import { record } from '../audit/audit.ts'
 import type { Database } from '../database/client.ts'
@@ -19,6 +19,7 @@ export interface ApiKey {
   readonly scope: string[]
   readonly createdAt: Date
   readonly expiresAt: Date
+  /** Lies ahead while a key that was replaced lives on. */
   readonly revokedAt: Date | null
   readonly lastUsedAt: Date | null
   readonly lastUsedFrom: string | null
@@ -91,7 +92,7 @@ const byDigest = statement((db) =>
     .where(
       and(
         eq(apiKeys.digest, sql.placeholder('digest')),
-        isNull(apiKeys.revokedAt),
+        or(isNull(apiKeys.revokedAt), gt(apiKeys.revokedAt, sql`${sql.placeholder('now')}::timestamptz`)),
         gt(apiKeys.expiresAt, sql`${sql.placeholder('now')}::timestamptz`),
         isNull(accounts.disabledAt),
       ),
@@ -108,12 +109,14 @@ export async function findApiKey(
   return (await byDigest(db).execute({ digest: digest(secret), now: now.toISOString() }))[0]
 }
 
+const isNotRevoked = (now: Date) => or(isNull(apiKeys.revokedAt), gt(apiKeys.revokedAt, now))
+
 /** The keys of an account, newest first, the revoked ones left out. */
-export function listApiKeys(db: Database, accountId: string): Promise<ApiKey[]> {
+export function listApiKeys(db: Database, accountId: string, now: Date): Promise<ApiKey[]> {
   return db
     .select(COLUMNS)
     .from(apiKeys)
-    .where(and(eq(apiKeys.accountId, accountId), isNull(apiKeys.revokedAt)))
+    .where(and(eq(apiKeys.accountId, accountId), isNotRevoked(now)))
     .orderBy(desc(apiKeys.createdAt))
     .limit(1000)
 }
@@ -127,7 +130,7 @@ export async function revokeApiKey(db: Database, accountId: string, id: string, 
     const [revoked] = await tx
       .update(apiKeys)
       .set({ revokedAt: now })
-      .where(and(eq(apiKeys.id, id), eq(apiKeys.accountId, accountId), isNull(apiKeys.revokedAt)))
+      .where(and(eq(apiKeys.id, id), eq(apiKeys.accountId, accountId), isNotRevoked(now)))
       .returning({ id: apiKeys.id })
     if (revoked === undefined) throw new NotFound('There is no such key.')
     await record(tx, { type: 'api_key.revoke', subject: { kind: 'account', id: accountId }, details: { id } })
@@ -135,9 +138,10 @@ export async function revokeApiKey(db: Database, accountId: string, id: string, 
 }
 
 /**
- * Issues a successor with the same name, scope and lifetime; the old key lives on for `overlapSeconds`.
+ * Issues a successor with the same name, scope and lifetime; the old key lives on for `overlapSeconds`,
+ * and has this one successor.
  * @param held the scopes of who asks: nobody obtains by rotation what they do not hold
- * @throws {NotFound} when it is another's, unknown, revoked or expired
+ * @throws {NotFound} when it is another's, unknown, revoked, replaced or expired
  * @throws {InsufficientScope} when the key can do more than who asks
  */
 export async function rotateApiKey(
@@ -163,7 +167,7 @@ export async function rotateApiKey(
     if (beyond !== undefined) throw new InsufficientScope(beyond)
 
     const overlapEnd = new Date(Math.min(now.getTime() + input.overlapSeconds * 1000, old.expiresAt.getTime()))
-    await tx.update(apiKeys).set({ expiresAt: overlapEnd }).where(eq(apiKeys.id, old.id))
+    await tx.update(apiKeys).set({ revokedAt: overlapEnd }).where(eq(apiKeys.id, old.id))
     const lifetime = old.expiresAt.getTime() - old.createdAt.getTime()
     return issueApiKey(
       tx,

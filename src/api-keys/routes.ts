@@ -63,7 +63,7 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox<ApiKeyRoutesOptions> = asyn
   )
 
   app.get('/api/keys', { config: { access: { credentials: 'any', scope: 'keys:read' } } }, async (request) => {
-    const keys = await listApiKeys(db, requireAccount(requirePrincipal(request)))
+    const keys = await listApiKeys(db, requireAccount(requirePrincipal(request)), new Date())
     return { keys: keys.map(listed) }
   })
 
@@ -117,6 +117,6 @@ function shown({ secret, id, prefix, scope, expiresAt }: IssuedApiKey) {
   return { apiKey: secret, id, prefix, scopes: scope, expiresAt: expiresAt.toISOString(), warning: WARNING }
 }
 
-function listed({ id, name, prefix, scope, createdAt, expiresAt, lastUsedAt, lastUsedFrom }: ApiKey) {
-  return { id, name, prefix, scopes: scope, createdAt, expiresAt, lastUsedAt, lastUsedFrom }
+function listed({ id, name, prefix, scope, createdAt, expiresAt, revokedAt, lastUsedAt, lastUsedFrom }: ApiKey) {
+  return { id, name, prefix, scopes: scope, createdAt, expiresAt: revokedAt ?? expiresAt, lastUsedAt, lastUsedFrom }
 }
