@@ -150,6 +150,16 @@ t.test('rotation returns a new key; the old one stays valid for the overlap and 
   t.equal(await meStatus(old.apiKey), 401, 'after it')
 })
 
+t.test('a key has one successor, also when it is rotated many times at once', async (t) => {
+  const old = await makeKey(server, person)
+  const answers = await Promise.all(Array.from({ length: 20 }, () => rotate(old.id, { overlapSeconds: 60 })))
+  t.strictSame(answers.map(({ status }) => status).sort(), [201, ...Array.from({ length: 19 }, () => 404)])
+  t.equal((await rotate(old.id, {})).status, 404, 'nor later, while it lives on')
+  t.equal(await meStatus(old.apiKey), 200)
+  t.equal((await revoke(old.id)).status, 200, 'but it can be revoked before its time')
+  t.equal(await meStatus(old.apiKey), 401)
+})
+
 t.test('without an overlap the old key ends at once, and the lifetime is that of the old one', async (t) => {
   for (const body of [{}, { overlapSeconds: 0 }, undefined]) {
     const old = (await (await generate({ name: 'nightly', expiresInDays: 7 })).json()) as Issued
