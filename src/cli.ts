@@ -61,7 +61,7 @@ async function runCommand(words: readonly string[]): Promise<object> {
 
 function parse(command: Command, words: readonly string[]) {
   try {
-    return parseArgs({ args: [...words], options: command.options, allowPositionals: true })
+    return parseArgs({ args: [...words], options: command.options, allowPositionals: command.takesArgument === true })
   } catch (error) {
     throw new UsageError(`${command.name}: ${(error as Error).message}`)
   }

@@ -49,6 +49,7 @@ export const clientCommands: readonly Command[] = [
     usage: 'ID',
     summary: 'Give a client a new secret; the old one ends at once',
     options: {},
+    takesArgument: true,
     async run(context) {
       const id = requireArgument(context, 'client identifier')
       return { client_id: id, client_secret: await rotateClientSecret(context.db, id) }
@@ -59,6 +60,7 @@ export const clientCommands: readonly Command[] = [
     usage: 'ID',
     summary: 'Delete a client with all its grants and tokens',
     options: {},
+    takesArgument: true,
     async run(context) {
       const id = requireArgument(context, 'client identifier')
       await deleteClient(context.db, id)

@@ -24,6 +24,8 @@ export interface Command {
   readonly usage: string
   readonly summary: string
   readonly options: ParseArgsOptionsConfig
+  /** Whether words that are no options may follow its name. */
+  readonly takesArgument?: true
   /** Runs it; the answer is one object, which `--json` prints as it is. */
   run(context: CommandContext): Promise<object>
 }
