@@ -16,10 +16,14 @@ export async function renderSignOut(ctx: KoaContextWithOIDC): Promise<void> {
   })
 }
 
-/** Says that the person is signed out. */
+/** Says that the person is signed out, or still signed in after declining to be. */
 export async function renderSignedOut(ctx: KoaContextWithOIDC): Promise<void> {
-  const { client } = ctx.oidc
-  show(ctx, 'signed-out', { client: client && { name: client.clientName ?? client.clientId } })
+  const { client, provider } = ctx.oidc
+  const { accountId } = await provider.Session.get(ctx)
+  show(ctx, 'signed-out', {
+    client: client && { name: client.clientName ?? client.clientId },
+    stays: accountId !== undefined,
+  })
 }
 
 const MESSAGES: Readonly<Record<string, string>> = {
