@@ -4,7 +4,7 @@ import { TooManyAttempts } from '../errors.ts'
 /** Counts attempts under a key, for instance an account and a network. */
 export interface AttemptLimit {
   /**
-   * Counts one attempt, before it is made, so that parallel ones are all counted.
+   * Counts one attempt, before it is made, so that parallel ones are all counted; one that is refused is not.
    * @throws {TooManyAttempts} when there were too many
    */
   attempt(key: string): Promise<void>
@@ -29,6 +29,7 @@ export function createAttemptLimit(points: number, seconds: number): AttemptLimi
         await limiter.consume(key)
       } catch (refusal) {
         if (!(refusal instanceof RateLimiterRes)) throw refusal
+        await limiter.reward(key)
         refuse(refusal)
       }
     },
