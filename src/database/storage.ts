@@ -22,11 +22,19 @@ export async function openStorage({ databaseUrl, dataDir }: Place): Promise<Stor
   return openMigrated(embedded.address, () => embedded.close())
 }
 
-/** Opens the database of a command: like {@link openStorage}, but an embedded one that a server has open is shared with it. */
+/**
+ * Opens the database of a command: like {@link openStorage}, but an embedded one that a server has open is
+ * shared with it, also one that was only starting when the command came.
+ */
 export async function joinStorage(place: Place): Promise<Storage> {
+  if (place.databaseUrl !== undefined) return openStorage(place)
   const socket = embeddedSocket(resolve(place.dataDir))
-  if (place.databaseUrl !== undefined || !(await isListening(socket))) return openStorage(place)
-  return openMigrated({ socket }, async () => {})
+  const join = () => openMigrated({ socket }, async () => {})
+  if (await isListening(socket)) return join()
+  return openStorage(place).catch(async (error: unknown) => {
+    if (await isListening(socket)) return join()
+    throw error
+  })
 }
 
 async function openMigrated(address: Address, closeServer: () => Promise<void>): Promise<Storage> {
