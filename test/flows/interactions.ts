@@ -177,6 +177,28 @@ t.test('consent is asked of a client once, of one that proves nothing each time 
   }
 })
 
+t.test('the page says who asks, for what and for how long (ASVS V10.7.2, OAuth 2.1 7.9)', async (t) => {
+  const metadata = { redirect_uris: [REDIRECT_URI], client_name: '<b>Evil</b> Bank' }
+  const dynamic = (await (await register(server, metadata)).json()) as { client_id: string }
+  const browser = new Browser(server)
+  const signIn = await request(browser, client, { client_id: dynamic.client_id, scope: 'openid profile:read' })
+  const { html } = await browser.submit(signIn, signIn.form('/login'), credentials(person))
+  t.match(html, '&lt;b&gt;Evil&lt;/b&gt; Bank')
+  for (const said of ['app.example', 'profile:read', person.email, 'until', 'Nobody has checked this app'])
+    t.match(html, said)
+})
+
+t.test('an answer by form goes to the client alone (OAuth 2.0 Form Post Response Mode 2)', async (t) => {
+  const { browser } = await authorize(server, client, person, { parameters: { prompt: '' } })
+  const page = await request(browser, client, { response_mode: 'form_post', state: '"><script>' })
+  const { action, fields } = page.form()
+  t.equal(action, REDIRECT_URI)
+  t.match(fields, { code: /./, state: '"><script>', iss: server.url })
+  const policy = page.headers.get('content-security-policy') ?? ''
+  t.match(policy, `form-action 'self' ${new URL(REDIRECT_URI).origin}`)
+  t.match(policy, /script-src 'self' 'sha256-[\w+/=]+'/, 'its one script is named by its digest')
+})
+
 t.test('a client of our own is not asked for', async (t) => {
   for (const type of ['web', 'spa'] as const) {
     const ours = await makeClient(server, { type, firstParty: true })
