@@ -151,3 +151,15 @@ t.test('a client that registers itself gets nothing without a person (ASVS V10.4
   }
   t.match(await ask({}, await makeClient(server)), { status: 400 }, 'nor does one that acts for people')
 })
+
+t.test('no client takes the name of an account or of another client (RFC 9700 4.15, RFC 9068 5)', async (t) => {
+  const person = await makePerson(server)
+  for (const client_id of [person.id, machine.id, 'admin']) {
+    const metadata = { client_id, client_secret: 'chosen', redirect_uris: ['https://app.example/callback'] }
+    const response = await register(server, metadata)
+    t.equal(response.status, 201)
+    const registered = (await response.json()) as Record<string, string>
+    t.match(registered.client_id, /^client_[0-9a-f]{32}$/)
+    t.not(registered.client_secret, 'chosen', 'nor chooses its secret')
+  }
+})
