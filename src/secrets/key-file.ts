@@ -18,12 +18,12 @@ export function loadOrMakeKeyFile(dataDir: string): Uint8Array[] {
   } finally {
     rmSync(draft, { force: true })
   }
-  return readFileSync(path, 'utf8')
+  const keys = readFileSync(path, 'utf8')
     .split(/[\s,]+/)
     .filter(Boolean)
-    .map((key) => {
-      const bytes = Buffer.from(key, 'base64url')
-      if (bytes.length !== 32) throw new Error(`${path} must hold base64url keys of 32 bytes`)
-      return bytes
-    })
+    .map((key) => Buffer.from(key, 'base64url'))
+  if (keys.length === 0 || keys.some(({ length }) => length !== 32)) {
+    throw new Error(`${path} must hold base64url keys of 32 bytes`)
+  }
+  return keys
 }
