@@ -1,0 +1,154 @@
+import t, { type Test } from 'tap'
+import { authorize, makeClient } from '../fixtures/clients.ts'
+import { startGatehouse } from '../fixtures/gatehouse.ts'
+import { createOperator } from '../fixtures/operator.ts'
+import { makePerson } from '../fixtures/people.ts'
+import { clientPost, meStatus } from '../fixtures/wire.ts'
+
+const server = await startGatehouse(t)
+const operator = createOperator(server.env)
+
+const CALLBACK = 'https://app.example/callback'
+
+interface Made {
+  readonly client_id: string
+  readonly client_secret?: string
+}
+
+const create = (...more: string[]) => ['clients', 'create', '--name', 'An App', ...more]
+
+async function makeMachine(t: Test) {
+  const made = await operator.run<Made>(t, create('--type', 'machine', '--scope', 'profile:read'))
+  return { id: made.client_id, secret: made.client_secret }
+}
+
+function requestToken(client: { id: string; secret: string | undefined }): Promise<Response> {
+  return clientPost(server, '/oauth/token', client, { grant_type: 'client_credentials', scope: 'profile:read' })
+}
+
+async function accessToken(client: { id: string; secret: string | undefined }): Promise<string> {
+  return ((await (await requestToken(client)).json()) as { access_token: string }).access_token
+}
+
+t.test('clients create shows the secret of a client that can keep one, and of no other (RFC 6749 2.1)', async (t) => {
+  for (const type of ['web', 'machine']) {
+    const redirects = type === 'web' ? ['--redirect-uri', CALLBACK] : []
+    const made = await operator.run<Made>(t, create('--type', type, ...redirects))
+    t.strictSame(Object.keys(made), ['client_id', 'client_secret'])
+    t.match(made, { client_id: /^client_[0-9a-f]{32}$/, client_secret: /^[\w-]{43}$/ })
+  }
+  for (const [type, uri] of [
+    ['spa', CALLBACK],
+    ['native', 'com.example.app:/callback'],
+  ] as const) {
+    t.strictSame(Object.keys(await operator.run(t, create('--type', type, '--redirect-uri', uri))), ['client_id'])
+  }
+})
+
+t.test('clients list tells what was registered, and no secret', async (t) => {
+  const redirects = ['--redirect-uri', CALLBACK, '--redirect-uri', 'http://127.0.0.1:8000/cb']
+  const made = await operator.run<Made>(
+    t,
+    create('--type', 'web', ...redirects, '--scope', 'openid email', '--first-party'),
+  )
+  const { clients, ...rest } = await operator.run<{ clients: Record<string, unknown>[] }>(t, ['clients', 'list'])
+  t.strictSame(rest, {})
+  const listed = clients.find(({ client_id }) => client_id === made.client_id)
+  t.strictSame(listed, {
+    client_id: made.client_id,
+    name: 'An App',
+    type: 'web',
+    redirect_uris: [CALLBACK, 'http://127.0.0.1:8000/cb'],
+    scope: 'openid email',
+    first_party: true,
+    dynamic: false,
+    created_at: listed?.created_at,
+  })
+  t.notOk(JSON.stringify(clients).includes(made.client_secret ?? ''))
+})
+
+t.test('clients rotate-secret: the old secret is dead at once, the new one works', async (t) => {
+  const client = await makeMachine(t)
+  t.equal((await requestToken(client)).status, 200)
+  const rotated = await operator.run<Made>(t, ['clients', 'rotate-secret', client.id])
+  t.strictSame(Object.keys(rotated), ['client_id', 'client_secret'])
+  t.equal(rotated.client_id, client.id)
+  t.not(rotated.client_secret, client.secret)
+
+  const refused = await requestToken(client)
+  t.equal(refused.status, 401)
+  t.match(await refused.json(), { error: 'invalid_client' })
+  t.equal((await requestToken({ id: client.id, secret: rotated.client_secret })).status, 200)
+})
+
+t.test('clients delete: neither the client nor its tokens are good any more', async (t) => {
+  const machine = await makeMachine(t)
+  const token = await accessToken(machine)
+  const app = await makeClient(server)
+  const { redeem } = await authorize(server, app, await makePerson(server))
+  const tokens = await redeem()
+  t.strictSame([await meStatus(server, token), await meStatus(server, tokens.access_token)], [200, 200])
+
+  for (const { id } of [machine, app]) {
+    t.strictSame(await operator.run(t, ['clients', 'delete', id]), { client_id: id, deleted: true })
+  }
+  t.strictSame([await meStatus(server, token), await meStatus(server, tokens.access_token)], [401, 401])
+  t.match(await (await requestToken(machine)).json(), { error: 'invalid_client' })
+  const refreshed = await clientPost(server, '/oauth/token', app, {
+    grant_type: 'refresh_token',
+    refresh_token: tokens.refresh_token ?? '',
+  })
+  t.match(await refreshed.json(), { error: 'invalid_client' })
+  const { clients } = await operator.run<{ clients: Made[] }>(t, ['clients', 'list'])
+  t.notOk(clients.some(({ client_id }) => client_id === machine.id || client_id === app.id))
+})
+
+t.test('clients registration-token issues a token to register with (RFC 7591 3)', async (t) => {
+  const register = (headers: Record<string, string>) =>
+    server.post('/oauth/register', { client_name: 'Self made', redirect_uris: [CALLBACK] }, headers)
+  t.equal((await register({})).status, 401)
+  const issued = await operator.run<{ initial_access_token: string }>(t, ['clients', 'registration-token'])
+  const registered = await register({ authorization: `Bearer ${issued.initial_access_token}` })
+  t.equal(registered.status, 201)
+  for (const days of ['0', '366', '1.5', 'many']) {
+    const refused = await operator.refused(t, ['clients', 'registration-token', '--days', days])
+    t.match(refused, /--days is a number from 1 to 365/, days)
+  }
+})
+
+t.test('a redirect URI that will not do is refused (RFC 9700 2.6, OAuth 2.1 2.3.1)', async (t) => {
+  for (const [type, uri, problem] of [
+    ['web', 'http://app.example/callback', /must be https/],
+    ['web', 'https://app.example/callback#top', /must not have a fragment/],
+    ['web', '/callback', /is not an absolute URI/],
+    ['spa', 'com.example.app:/callback', /must be https/],
+    ['native', 'example:/callback', /must have a scheme with a period/],
+    ['native', 'javascript:alert(1)', /must be https/],
+  ] as const) {
+    t.match(await operator.refused(t, create('--type', type, '--redirect-uri', uri)), problem, `${type} ${uri}`)
+  }
+  t.match(await operator.refused(t, create('--type', 'web')), /needs a redirect URI/)
+  const machine = create('--type', 'machine', '--redirect-uri', CALLBACK)
+  t.match(await operator.refused(t, machine), /has no redirect URI/)
+})
+
+t.test('what else was typed wrong is refused', async (t) => {
+  const web = ['--type', 'web', '--redirect-uri', CALLBACK]
+  for (const [args, problem] of [
+    [['clients', 'create', ...web], /--name is missing/],
+    [['clients', 'create', '--name', ' ', ...web], /needs a name/],
+    [create('--redirect-uri', CALLBACK), /--type is missing/],
+    [create('--type', 'robot'), /--type is one of web, spa, native, machine/],
+    [create(...web, '--scope', 'quo"te'), /is not a scope/],
+    [['clients', 'create', '--name', 'An', 'App', ...web], /Unexpected argument 'App'/],
+    [['clients', 'rotate-secret'], /give one client identifier/],
+    [['clients', 'rotate-secret', 'client_nobody'], /no such client with a secret/],
+    [['clients', 'delete'], /give one client identifier/],
+    [['clients', 'delete', 'client_nobody'], /no such client/],
+    [['clients', 'delete', 'one', 'two'], /give one client identifier/],
+  ] as const) {
+    t.match(await operator.refused(t, args), problem)
+  }
+  const { id } = await makeClient(server, { type: 'spa' })
+  t.match(await operator.refused(t, ['clients', 'rotate-secret', id]), /no such client with a secret/)
+})
