@@ -7,6 +7,7 @@ import { createConfiguration } from './configuration.ts'
 import type { AuthorizationServerDependencies } from './dependencies.ts'
 import { tellFailure } from './failures.ts'
 import { openFormAction } from './form-action.ts'
+import { refuseOtherGrantTypes } from './grant-types.ts'
 import { OAuth21Provider } from './redirect-uri-at-token.ts'
 import { presentRegistration } from './registration.ts'
 import { endFirstPartySession } from './sign-out.ts'
@@ -27,6 +28,7 @@ export function createEngine(dependencies: AuthorizationServerDependencies, log:
   const provider = new OAuth21Provider(dependencies.config.issuer, createConfiguration(dependencies))
   provider.proxy = true
   compareSecretDigests(provider, dependencies.clientAttempts)
+  refuseOtherGrantTypes(provider)
   tellFailure(provider, log)
 
   provider.use(async (ctx: KoaContextWithOIDC, next) => {

@@ -1,5 +1,5 @@
 import { type Configuration, errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider'
-import { builtInIdentifier, findResource } from '../resources/resources.ts'
+import { builtInIdentifier, findResource, type Resource } from '../resources/resources.ts'
 import { API_SCOPES, OPENID_SCOPES, splitScope } from '../resources/scopes.ts'
 import { lifetimes } from './lifetimes.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
@@ -8,7 +8,7 @@ type ResourceIndicators = NonNullable<NonNullable<Configuration['features']>['re
 
 /**
  * Which resource an access token is for (RFC 8707). Without `resource`, a request whose scope names
- * API scopes is for the built-in one. A scope that nobody knows, or that the client may not ask for,
+ * API scopes is for the built-in one, and so is a machine's without a scope. A scope that nobody knows, or that the client may not ask for,
  * is refused (RFC 6749 3.3), where the engine would drop it in silence; so is a person's consent to nothing.
  */
 export function createResourceIndicators(issuer: string, work: UnitOfWork): ResourceIndicators {
@@ -20,6 +20,7 @@ export function createResourceIndicators(issuer: string, work: UnitOfWork): Reso
     async defaultResource(ctx, _client, oneOf) {
       if (oneOf !== undefined) return oneOf.length === 1 ? (oneOf[0] as string) : oneOf
       const asked = requestedScope(ctx)
+      if (isMachineRequest(ctx) && asked.length === 0) return builtIn
       if (asked.some((scope) => scope in API_SCOPES)) return builtIn
       requireKnownScope(ctx, asked, [])
       return undefined as never
@@ -34,6 +35,7 @@ export function createResourceIndicators(issuer: string, work: UnitOfWork): Reso
     async getResourceServerInfo(ctx, identifier) {
       const resource = await findResource(work.db, issuer, identifier)
       if (resource === undefined) throw new errors.InvalidTarget()
+      applyDefaultScope(ctx, resource)
       const others = [ctx.oidc.params?.resource].flat().filter((other): other is string => typeof other === 'string')
       const scopes = await Promise.all(others.map((other) => findResource(work.db, issuer, other)))
       requireKnownScope(
@@ -50,6 +52,18 @@ export function createResourceIndicators(issuer: string, work: UnitOfWork): Reso
       } as ResourceServer
     },
   }
+}
+
+function isMachineRequest(ctx: KoaContextWithOIDC): boolean {
+  return ctx.oidc.params?.grant_type === 'client_credentials'
+}
+
+/** A machine that names no scope gets all that its client may ask of the resource (RFC 6749 3.3). */
+function applyDefaultScope(ctx: KoaContextWithOIDC, resource: Resource): void {
+  const { params, client } = ctx.oidc
+  if (params === undefined || params.scope !== undefined || !isMachineRequest(ctx)) return
+  const allowed = splitScope(client?.allowed_scope as string | undefined)
+  params.scope = allowed.filter((scope) => scope in resource.scopes).join(' ') || undefined
 }
 
 function requestedScope(ctx: KoaContextWithOIDC): string[] {

@@ -163,3 +163,17 @@ t.test('no client takes the name of an account or of another client (RFC 9700 4.
     t.not(registered.client_secret, 'chosen', 'nor chooses its secret')
   }
 })
+
+t.test('a machine that names no scope gets what its client may ask for (RFC 6749 3.3)', async (t) => {
+  const client = await makeClient(server, { type: 'machine', scope: ['profile:read', 'keys:read'] })
+  const answer = await (await tokenRequest(server, client, { grant_type: 'client_credentials' })).json()
+  const { access_token: token, scope } = answer as { access_token: string; scope: string }
+  t.equal(scope, 'profile:read keys:read')
+  const me = await server.fetch('/api/me', { headers: bearer(token) })
+  t.match(await me.json(), { subject: { kind: 'client', id: client.id }, scopes: ['profile:read', 'keys:read'] })
+
+  const bare = await makeClient(server, { type: 'machine', scope: [] })
+  const without = await (await tokenRequest(server, bare, { grant_type: 'client_credentials' })).json()
+  const headers = bearer((without as { access_token: string }).access_token)
+  t.match(await (await server.fetch('/api/me', { headers })).json(), { scopes: [] })
+})

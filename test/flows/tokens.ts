@@ -160,8 +160,7 @@ t.test('no password grant, and a client uses its own grant types only (RFC 9700 
   const notIts = await tokenRequest(server, client, { grant_type: 'client_credentials' })
   t.equal(notIts.status, 400)
   const { error } = (await notIts.json()) as { error: string }
-  const todo = 'the engine says invalid_request, and gives no way to say otherwise'
-  t.equal(error, 'unauthorized_client', 'RFC 6749 5.2', { todo })
+  t.equal(error, 'unauthorized_client', 'RFC 6749 5.2')
   t.equal((await tokenRequest(server, machine, await makeCode())).status, 400)
   t.equal((await refresh((await makeTokens()).refresh_token, {}, machine)).status, 400)
 })
