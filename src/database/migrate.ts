@@ -8,13 +8,17 @@ const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url)
 /** Any constant, as long as nothing else in the database locks the same one. */
 const LOCK = 6_749_001
 
-/** Brings the database up to this version's schema; processes that start together take turns. */
+/**
+ * Brings the database up to this version's schema. Processes that start together take turns: on PostgreSQL
+ * by the lock; on the embedded one, where all are one session and share a lock, by the transaction. It is
+ * begun here and ended by the migrator, whose own BEGIN does nothing inside of it.
+ */
 export async function migrateDatabase(address: Address): Promise<void> {
   const { db, close } = openDatabase(address, { max: 1 })
   try {
-    await db.execute(sql`select pg_advisory_lock(${LOCK}::bigint)`)
+    await db.execute(sql`begin`)
+    await db.execute(sql`select pg_advisory_xact_lock(${LOCK}::bigint)`)
     await migrate(db as Parameters<typeof migrate>[0], { migrationsFolder })
-    await db.execute(sql`select pg_advisory_unlock(${LOCK}::bigint)`)
   } finally {
     await close()
   }
