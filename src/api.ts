@@ -4,10 +4,8 @@ import { adminRoutes } from './admin/routes.ts'
 import type { LastUsed } from './api-keys/last-used.ts'
 import { apiKeyRoutes } from './api-keys/routes.ts'
 import type { Config } from './config.ts'
-import { createAccessTokenVerifier } from './credentials/access-token.ts'
-import { createApiKeyVerifier } from './credentials/api-key.ts'
+import type { Authenticator } from './credentials/authenticate.ts'
 import { challenge } from './credentials/challenge.ts'
-import { createFirstPartyJwtVerifier } from './credentials/first-party-jwt.ts'
 import { credentials } from './credentials/plugin.ts'
 import type { Database } from './database/client.ts'
 import { NotFound } from './errors.ts'
@@ -28,11 +26,12 @@ export interface ApiOptions {
   readonly refreshCookie: RefreshCookie
   readonly signInLimits: SignInLimits
   readonly lastUsed: LastUsed
+  readonly authenticate: Authenticator
 }
 
 /** The resource API: one scope, in which every request is authenticated and authorized alike, and errors are problems. */
 export async function registerApi(api: FastifyInstance, options: ApiOptions): Promise<void> {
-  const { config, db, keys, lastUsed } = options
+  const { config, db, lastUsed } = options
   const { issuer, apiKeyPrefix, corsOrigins } = config
 
   api.setErrorHandler(
@@ -55,11 +54,7 @@ export async function registerApi(api: FastifyInstance, options: ApiOptions): Pr
     })
   }
   await api.register(credentials, {
-    verifiers: [
-      createApiKeyVerifier({ db, prefix: apiKeyPrefix }),
-      createFirstPartyJwtVerifier({ db, keys, issuer }),
-      createAccessTokenVerifier({ db, keys, issuer, apiKeyPrefix }),
-    ],
+    authenticate: options.authenticate,
     onPrincipal({ credential }, request) {
       if (credential.kind === 'api_key') lastUsed.note(credential.id, new Date(), request.ip)
     },

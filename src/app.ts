@@ -6,10 +6,13 @@ import { createEngine } from './authorization-server/engine.ts'
 import { interactionRoutes } from './authorization-server/interactions/routes.ts'
 import { mountProvider } from './authorization-server/mount.ts'
 import { createUnitOfWork } from './authorization-server/unit-of-work.ts'
+import { createClientCache } from './clients/client-cache.ts'
 import type { Config } from './config.ts'
-import type { Database } from './database/client.ts'
+import { createAuthentication } from './credentials/authentication.ts'
 import { deleteExpired } from './database/expiry.ts'
+import { openLiveChanges } from './database/live-changes.ts'
 import { isMigrated } from './database/migrate.ts'
+import type { Storage } from './database/storage.ts'
 import { NotFound } from './errors.ts'
 import { homeRoutes } from './home/routes.ts'
 import { createErrorHandler } from './http/error-handler.ts'
@@ -20,7 +23,6 @@ import { createAttemptLimit } from './http/rate-limits.ts'
 import { registerSecurityHeaders } from './http/security-headers.ts'
 import { requireWellFormed } from './http/well-formed.ts'
 import { createKeyRing } from './keys/key-ring.ts'
-import { followKeys } from './keys/refresh.ts'
 import { ensureSigningKeys, loadSigningKeys } from './keys/signing-keys.ts'
 import { registerResourceMetadata } from './protected-resource/metadata.ts'
 import { createSealer } from './secrets/sealed.ts'
@@ -30,7 +32,7 @@ import { setupRoutes } from './setup/routes.ts'
 
 export interface AppDependencies {
   readonly config: Config
-  readonly db: Database
+  readonly storage: Storage
   /** The sealing keys, the one that seals first. */
   readonly secretKeys: readonly Uint8Array[]
   /** Where the log goes; standard output when left out. */
@@ -38,7 +40,8 @@ export interface AppDependencies {
 }
 
 /** Composes the server. The database must be migrated; signing keys that are missing are made. */
-export async function createApp({ config, db, secretKeys, logStream }: AppDependencies): Promise<FastifyInstance> {
+export async function createApp({ config, storage, secretKeys, logStream }: AppDependencies): Promise<FastifyInstance> {
+  const { db } = storage
   const app = Fastify({
     logger: loggerOptions(config.logLevel, logStream),
     trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
@@ -56,30 +59,38 @@ export async function createApp({ config, db, secretKeys, logStream }: AppDepend
   const warn = (task: string) => (error: unknown) => app.log.warn({ err: error }, `${task} failed`)
   const lastUsed = createLastUsed(db, 5_000, warn('writing down when keys were used'))
 
+  const changes = await openLiveChanges(storage, config.natsUrl, warn('following changes'))
   const server = {
     config,
     work: createUnitOfWork(db),
     keys,
     sealer,
     refreshCookie,
+    clients: createClientCache(changes),
     clientAttempts: createAttemptLimit(30, 300),
   }
   let engine = createEngine(server, app.log)
-  const stopFollowing = followKeys(
-    { db, sealer, keys },
-    5_000,
-    () => {
-      engine = createEngine(server, app.log)
-    },
-    warn('looking for new signing keys'),
-  )
+  const followKeys = async () => {
+    if (keys.replace(await loadSigningKeys(db, sealer))) engine = createEngine(server, app.log)
+  }
+  const lookAtKeys = () => void followKeys().catch(warn('looking for new signing keys'))
+  changes.tell({ forget: (tag) => tag.startsWith('keys ') && lookAtKeys(), forgetAll: lookAtKeys })
   const expiry = setInterval(
     () => deleteExpired(db, new Date()).catch(warn('deleting what has expired')),
     60_000,
   ).unref()
 
+  const authenticate = createAuthentication({
+    db,
+    changes,
+    keys,
+    issuer,
+    apiKeyPrefix: config.apiKeyPrefix,
+    cacheBytes: config.cacheMebibytes * 2 ** 20,
+  })
+
   app.addHook('onClose', async () => {
-    stopFollowing()
+    await changes.close()
     clearInterval(expiry)
     await lastUsed.close()
   })
@@ -97,6 +108,14 @@ export async function createApp({ config, db, secretKeys, logStream }: AppDepend
   await app.register(setupRoutes, { db, issuer })
   await app.register(interactionRoutes, { ...server, engine: () => engine, signInLimits })
   await mountProvider(app, { engine: () => engine, issuer })
-  await app.register(registerApi, { config, db, keys, refreshCookie, signInLimits, lastUsed })
+  await app.register(registerApi, {
+    config,
+    db,
+    keys,
+    refreshCookie,
+    signInLimits,
+    lastUsed,
+    authenticate,
+  })
   return app
 }

@@ -19,6 +19,10 @@ export interface Config {
   readonly signUp: 'open' | 'closed'
   readonly clientRegistration: 'off' | 'token' | 'open'
   readonly apiKeyPrefix: string
+  /** How much verified credentials are remembered, in MiB. */
+  readonly cacheMebibytes: number
+  /** A NATS server that carries changes between processes, where the database has no LISTEN. */
+  readonly natsUrl: string | undefined
   readonly logLevel: (typeof LOG_LEVELS)[number]
 }
 
@@ -74,6 +78,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     signUp: read('SIGN_UP', 'open', oneOf(['open', 'closed'])),
     clientRegistration: read('CLIENT_REGISTRATION', 'token', oneOf(['off', 'token', 'open'])),
     apiKeyPrefix: read('API_KEY_PREFIX', 'gk_live_', apiKeyPrefixFrom),
+    cacheMebibytes: read('CREDENTIAL_CACHE_MIB', 64, mebibytesFrom),
+    natsUrl: read('NATS_URL', undefined as string | undefined, natsUrlFrom),
     logLevel: read('LOG_LEVEL', 'info', oneOf(LOG_LEVELS)),
   }
   if (problems.length > 0) throw new ConfigError(problems)
@@ -92,6 +98,16 @@ function portFrom(text: string): number {
   const port = Number(text)
   if (!/^\d+$/.test(text) || port < 1 || port > 65535) throw new Error('must be a port number')
   return port
+}
+
+function natsUrlFrom(text: string): string {
+  if (!/^(nats|tls):$/.test(URL.parse(text)?.protocol ?? '')) throw new Error('must be a nats:// or tls:// URL')
+  return text
+}
+
+function mebibytesFrom(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) < 1) throw new Error('must be a number of MiB, at least 1')
+  return Number(text)
 }
 
 function hostFrom(text: string): string {

@@ -54,6 +54,9 @@ export class InvalidCredential extends PublicError {
   }
 }
 
+/** No such random value was ever issued: it stays invalid however often it is presented. */
+export class UnknownCredential extends InvalidCredential {}
+
 /** The credential is good, but its kind is not taken here. */
 export class CredentialNotAccepted extends PublicError {
   constructor() {

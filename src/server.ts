@@ -15,7 +15,7 @@ try {
     import('./setup/first-administrator.ts'),
   ])
   storage = opened
-  const app = await createApp({ config, db: opened.db, secretKeys })
+  const app = await createApp({ config, storage: opened, secretKeys })
   closeWithGrace({ delay: 10_000 }, async ({ err }) => {
     if (err) app.log.fatal({ err }, 'stopping after an error')
     await app.close()

@@ -1,13 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { and, asc, eq, gt, isNull, or, sql } from 'drizzle-orm'
 import { record } from '../audit/audit.ts'
+import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { accounts } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
-import { Conflict, InvalidRequest, InvalidSignIn } from '../errors.ts'
+import { Conflict, InvalidRequest, InvalidSignIn, NotFound } from '../errors.ts'
 import { hashPassword, isOutdated, verifyPassword } from '../secrets/password.ts'
 
-export type Role = 'user' | 'admin' | 'service'
+const ROLES = ['user', 'admin', 'service'] as const
+export type Role = (typeof ROLES)[number]
+
+/** Whether a value is a role. */
+export const isRole = (value: unknown): value is Role => ROLES.some((role) => role === value)
 
 /** Our record of a resource owner (RFC 6749 1.1), without its password. */
 export interface Account {
@@ -111,6 +116,39 @@ export async function authenticateAccount(db: Database, email: string, password:
       .where(eq(accounts.id, account.id))
   }
   return account
+}
+
+/**
+ * Gives an account another role; its credentials of every kind can do more or less from the next request on.
+ * @throws {NotFound}
+ */
+export async function setRole(db: Database, id: string, role: Role, now: Date): Promise<void> {
+  await changeAccount(db, id, { role }, { type: 'account.set_role', details: { role } }, now)
+}
+
+/**
+ * Disables an account or enables it again. While it is disabled all it ever got is refused: sign-in,
+ * sessions, codes, tokens, API keys.
+ * @throws {NotFound}
+ */
+export async function setDisabled(db: Database, id: string, disabled: boolean, now: Date): Promise<void> {
+  const type = disabled ? 'account.disable' : 'account.enable'
+  await changeAccount(db, id, { disabledAt: disabled ? now : null }, { type }, now)
+}
+
+async function changeAccount(
+  db: Database,
+  id: string,
+  change: { role?: Role; disabledAt?: Date | null },
+  event: { type: string; details?: Record<string, unknown> },
+  now: Date,
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    const [changed] = await tx.update(accounts).set(change).where(eq(accounts.id, id)).returning({ id: accounts.id })
+    if (changed === undefined) throw new NotFound('There is no such account.')
+    await announce(tx, [`account ${id}`], now)
+    await record(tx, { ...event, subject: { kind: 'account', id } })
+  })
 }
 
 /** Whether there is an administrator yet. */

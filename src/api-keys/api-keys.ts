@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { and, desc, eq, gt, isNull, or, sql } from 'drizzle-orm'
 import type { Account } from '../accounts/accounts.ts'
 import { record } from '../audit/audit.ts'
+import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { accounts, apiKeys } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
@@ -79,6 +80,7 @@ const byDigest = statement((db) =>
     .select({
       id: apiKeys.id,
       scope: apiKeys.scope,
+      expiresAt: sql`least(${apiKeys.expiresAt}, ${apiKeys.revokedAt})`.mapWith(apiKeys.expiresAt),
       account: {
         id: accounts.id,
         email: accounts.email,
@@ -105,7 +107,7 @@ export async function findApiKey(
   db: Database,
   secret: string,
   now: Date,
-): Promise<{ id: string; scope: string[]; account: Account } | undefined> {
+): Promise<{ id: string; scope: string[]; expiresAt: Date; account: Account } | undefined> {
   return (await byDigest(db).execute({ digest: digest(secret), now: now.toISOString() }))[0]
 }
 
@@ -133,6 +135,7 @@ export async function revokeApiKey(db: Database, accountId: string, id: string, 
       .where(and(eq(apiKeys.id, id), eq(apiKeys.accountId, accountId), isNotRevoked(now)))
       .returning({ id: apiKeys.id })
     if (revoked === undefined) throw new NotFound('There is no such key.')
+    await announce(tx, [`api_key ${id}`], now)
     await record(tx, { type: 'api_key.revoke', subject: { kind: 'account', id: accountId }, details: { id } })
   })
 }
@@ -168,6 +171,7 @@ export async function rotateApiKey(
 
     const overlapEnd = new Date(Math.min(now.getTime() + input.overlapSeconds * 1000, old.expiresAt.getTime()))
     await tx.update(apiKeys).set({ revokedAt: overlapEnd }).where(eq(apiKeys.id, old.id))
+    await announce(tx, [`api_key ${old.id}`], now)
     const lifetime = old.expiresAt.getTime() - old.createdAt.getTime()
     return issueApiKey(
       tx,

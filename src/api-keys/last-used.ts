@@ -1,6 +1,5 @@
-import { eq } from 'drizzle-orm'
+import { sql } from 'drizzle-orm'
 import type { Database } from '../database/client.ts'
-import { apiKeys } from '../database/schema.ts'
 
 /** Remembers when and from where keys were used, and writes it down in batches, off the path of the request. */
 export interface LastUsed {
@@ -18,9 +17,12 @@ export function createLastUsed(db: Database, intervalMs: number, onError: (error
   const flush = async () => {
     const batch = uses
     uses = new Map()
-    for (const [id, { at, from }] of batch) {
-      await db.update(apiKeys).set({ lastUsedAt: at, lastUsedFrom: from }).where(eq(apiKeys.id, id))
-    }
+    if (batch.size === 0) return
+    const used = JSON.stringify([...batch].map(([id, { at, from }]) => ({ id, at, from })))
+    await db.execute(sql`
+      update api_keys set last_used_at = used.at, last_used_from = used."from"
+      from json_to_recordset(${used}::json) as used (id uuid, at timestamptz, "from" text)
+      where api_keys.id = used.id`)
   }
   const timer = setInterval(() => flush().catch(onError), intervalMs)
   timer.unref()

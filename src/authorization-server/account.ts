@@ -12,6 +12,7 @@ export function createAccountFinder(work: UnitOfWork): FindAccount {
     if (account === undefined) return undefined
     return {
       accountId: account.id,
+      role: account.role,
       claims: async () => ({
         sub: account.id,
         email: account.email,

@@ -1,6 +1,7 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
 import { record } from '../audit/audit.ts'
+import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { providerModels } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
@@ -16,6 +17,8 @@ const OF_A_GRANT = new Set([
   'DeviceCode',
   'BackchannelAuthenticationRequest',
 ])
+
+const IS_ACCESS_TOKEN = new Set(['AccessToken', 'ClientCredentials'])
 
 const byId = statement((db) =>
   db
@@ -72,6 +75,8 @@ export function createModelAdapter(model: string, work: UnitOfWork): Adapter {
         accountId: providerModels.accountId,
         clientId: providerModels.clientId,
       })
+      if (model === 'Grant') await announce(work.db, [`grant ${id}`], new Date())
+      if (IS_ACCESS_TOKEN.has(model)) await announce(work.db, [`token ${digest(id)}`], new Date())
       const [grant] = model === 'Grant' ? destroyed : []
       if (grant?.accountId == null) return
       await record(work.db, {
@@ -85,6 +90,7 @@ export function createModelAdapter(model: string, work: UnitOfWork): Adapter {
       await work.db
         .delete(providerModels)
         .where(and(eq(providerModels.grantId, grantId), eq(providerModels.model, model)))
+      if (IS_ACCESS_TOKEN.has(model)) await announce(work.db, [`grant ${grantId}`], new Date())
     },
   }
 }

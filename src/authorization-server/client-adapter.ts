@@ -1,26 +1,26 @@
 import { type Adapter, errors } from 'oidc-provider'
 import { record } from '../audit/audit.ts'
-import { findClient } from '../clients/clients.ts'
+import type { ClientCache } from '../clients/client-cache.ts'
 import { type ClientMetadata, fromRegistration, toMetadata } from '../clients/metadata.ts'
-import { clients } from '../database/schema.ts'
+import { clients as clientRows } from '../database/schema.ts'
 import { InvalidRedirectUri, PublicError } from '../errors.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
 /** Gives the engine our clients, and takes the ones that register themselves (RFC 7591). */
-export function createClientAdapter(work: UnitOfWork): Adapter {
+export function createClientAdapter(work: UnitOfWork, clients: ClientCache): Adapter {
   const refuse = async () => {
     throw new errors.InvalidRequest('clients are not managed this way')
   }
   return {
     async find(id) {
-      const client = await findClient(work.db, id)
+      const client = await clients.find(work.db, id)
       return client && toMetadata(client)
     },
 
     async upsert(_id, payload) {
       try {
         const client = fromRegistration(payload as ClientMetadata)
-        await work.db.insert(clients).values(client)
+        await work.db.insert(clientRows).values(client)
         await record(work.db, { type: 'client.register', clientId: client.id })
       } catch (error) {
         // The engine tells `invalid_redirect_uri` from the rest by how the description begins.

@@ -20,7 +20,7 @@ export function createConfiguration(dependencies: AuthorizationServerDependencie
   const secure = config.issuer.startsWith('https:')
   const prefix = secure ? '__Host-' : ''
   const cookie = { httpOnly: true, sameSite: 'lax', secure, signed: true } as const
-  const clientAdapter = createClientAdapter(work)
+  const clientAdapter = createClientAdapter(work, dependencies.clients)
 
   return {
     adapter: (model) => (model === 'Client' ? clientAdapter : createModelAdapter(model, work)),
@@ -79,7 +79,8 @@ export function createConfiguration(dependencies: AuthorizationServerDependencie
     loadExistingGrant: createGrantLoader(work),
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
-    extraTokenClaims: async (_ctx, token) => ('grantId' in token ? { grant_id: token.grantId } : undefined),
+    extraTokenClaims: async (ctx, token) =>
+      'grantId' in token ? { grant_id: token.grantId, role: ctx.oidc.entities.Account?.role } : undefined,
     clientBasedCORS: (_ctx, origin, client) =>
       (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),
     renderError: renderEngineError,

@@ -1,3 +1,4 @@
+import type { ClientCache } from '../clients/client-cache.ts'
 import type { Config } from '../config.ts'
 import type { AttemptLimit } from '../http/rate-limits.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
@@ -12,6 +13,7 @@ export interface AuthorizationServerDependencies {
   readonly keys: KeyRing
   readonly sealer: Sealer
   readonly refreshCookie: RefreshCookie
+  readonly clients: ClientCache
   /** Failed client authentications, by client and network. */
   readonly clientAttempts: AttemptLimit
 }

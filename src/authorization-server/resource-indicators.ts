@@ -1,7 +1,7 @@
 import { type Configuration, errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider'
 import { builtInIdentifier, findResource, type Resource } from '../resources/resources.ts'
 import { API_SCOPES, OPENID_SCOPES, splitScope } from '../resources/scopes.ts'
-import { lifetimes } from './lifetimes.ts'
+import { ACCESS_TOKEN_LIFETIME } from './lifetimes.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
 type ResourceIndicators = NonNullable<NonNullable<Configuration['features']>['resourceIndicators']>
@@ -47,7 +47,7 @@ export function createResourceIndicators(issuer: string, work: UnitOfWork): Reso
         audience: identifier,
         scope: Object.keys(resource.scopes).join(' '),
         accessTokenFormat: resource.format,
-        accessTokenTTL: lifetimes.AccessToken as number,
+        accessTokenTTL: ACCESS_TOKEN_LIFETIME,
         jwt: { sign: { alg: 'ES256' } },
       } as ResourceServer
     },

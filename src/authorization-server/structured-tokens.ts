@@ -23,7 +23,7 @@ export async function answerForStructuredToken(
 
   if (route === 'revocation') {
     if (payload !== undefined && issuedTo) {
-      await revokeAccessToken(work.db, String(payload.jti), new Date(Number(payload.exp) * 1000))
+      await revokeAccessToken(work.db, String(payload.jti), new Date(Number(payload.exp) * 1000), now)
     }
     ctx.body = ''
     return

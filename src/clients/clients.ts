@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { and, asc, eq, gt, isNotNull, or, sql } from 'drizzle-orm'
 import { record } from '../audit/audit.ts'
+import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { clients, providerModels } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
@@ -96,7 +97,7 @@ export function listClients(db: Database, limit: number, after?: { createdAt: Da
  * Gives a confidential client a new secret; the old one is refused from the next request on.
  * @throws {NotFound} when there is no such client, or it has no secret
  */
-export async function rotateClientSecret(db: Database, id: string): Promise<string> {
+export async function rotateClientSecret(db: Database, id: string, now: Date): Promise<string> {
   const secret = makeOpaqueToken()
   await db.transaction(async (tx) => {
     const [rotated] = await tx
@@ -105,6 +106,7 @@ export async function rotateClientSecret(db: Database, id: string): Promise<stri
       .where(and(eq(clients.id, id), isNotNull(clients.secretDigest)))
       .returning({ id: clients.id })
     if (rotated === undefined) throw new NotFound('There is no such client with a secret.')
+    await announce(tx, [`client ${id}`], now)
     await record(tx, { type: 'client.rotate_secret', clientId: id })
   })
   return secret
@@ -114,11 +116,12 @@ export async function rotateClientSecret(db: Database, id: string): Promise<stri
  * Deletes a client with all its grants and tokens.
  * @throws {NotFound}
  */
-export async function deleteClient(db: Database, id: string): Promise<void> {
+export async function deleteClient(db: Database, id: string, now: Date): Promise<void> {
   await db.transaction(async (tx) => {
     const [deleted] = await tx.delete(clients).where(eq(clients.id, id)).returning({ id: clients.id })
     if (deleted === undefined) throw new NotFound('There is no such client.')
     await tx.delete(providerModels).where(eq(providerModels.clientId, id))
+    await announce(tx, [`client ${id}`], now)
     await record(tx, { type: 'client.delete', clientId: id })
   })
 }

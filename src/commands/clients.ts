@@ -47,12 +47,12 @@ export const clientCommands: readonly Command[] = [
   {
     name: 'clients rotate-secret',
     usage: 'ID',
-    summary: 'Give a client a new secret; the old one ends at once',
+    summary: 'Give a client a new secret; the old one ends within a second',
     options: {},
     takesArgument: true,
     async run(context) {
       const id = requireArgument(context, 'client identifier')
-      return { client_id: id, client_secret: await rotateClientSecret(context.db, id) }
+      return { client_id: id, client_secret: await rotateClientSecret(context.db, id, context.now) }
     },
   },
   {
@@ -63,7 +63,7 @@ export const clientCommands: readonly Command[] = [
     takesArgument: true,
     async run(context) {
       const id = requireArgument(context, 'client identifier')
-      await deleteClient(context.db, id)
+      await deleteClient(context.db, id, context.now)
       return { client_id: id, deleted: true }
     },
   },

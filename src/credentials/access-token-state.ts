@@ -1,5 +1,7 @@
 import { and, eq, gt, inArray, isNull, notExists, sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/pg-core'
 import type { Role } from '../accounts/accounts.ts'
+import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { accounts, clients, providerModels, revokedTokens } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
@@ -19,27 +21,56 @@ export interface TokenClaims {
   readonly bound: boolean
 }
 
+const grants = alias(providerModels, 'grants')
+
 const opaqueByDigest = statement((db) =>
   db
-    .select({ payload: providerModels.payload, expiresAt: providerModels.expiresAt })
+    .select({
+      payload: providerModels.payload,
+      expiresAt: providerModels.expiresAt,
+      role: accounts.role,
+      grantId: grants.grantId,
+    })
     .from(providerModels)
+    .innerJoin(clients, eq(clients.id, providerModels.clientId))
+    .leftJoin(accounts, and(sql`${accounts.id}::text = ${providerModels.accountId}`, isNull(accounts.disabledAt)))
+    .leftJoin(
+      grants,
+      and(
+        eq(grants.model, 'Grant'),
+        eq(grants.grantId, providerModels.grantId),
+        eq(grants.accountId, providerModels.accountId),
+        eq(grants.clientId, providerModels.clientId),
+        gt(grants.expiresAt, sql`${sql.placeholder('now')}::timestamptz`),
+      ),
+    )
     .where(
       and(
         inArray(providerModels.model, ['AccessToken', 'ClientCredentials']),
         eq(providerModels.id, sql.placeholder('id')),
         gt(providerModels.expiresAt, sql`${sql.placeholder('now')}::timestamptz`),
+        notExists(revocationOf(db)),
       ),
     )
     .prepare('find_opaque_access_token'),
 )
 
-/** What an opaque access token says, if it is one and has not expired. */
-export async function findOpaqueToken(db: Database, token: string, now: Date): Promise<TokenClaims | undefined> {
+/**
+ * What an opaque access token says, and the role of its owner now: one look-up of its digest, which
+ * finds it only while grant, client and account live and it was not revoked.
+ */
+export async function findOpaqueToken(
+  db: Database,
+  token: string,
+  now: Date,
+): Promise<(TokenClaims & { role: Role }) | undefined> {
   const id = digest(token)
   const [row] = await opaqueByDigest(db).execute({ id, now: now.toISOString() })
   if (row === undefined) return undefined
   const payload = row.payload as Record<string, string | undefined>
   const clientId = payload.clientId ?? ''
+  const role = payload.accountId === undefined ? 'service' : row.grantId === null ? null : row.role
+  if (role === null) return undefined
   return {
     id,
     subject: payload.accountId ?? clientId,
@@ -49,6 +80,7 @@ export async function findOpaqueToken(db: Database, token: string, now: Date): P
     grantId: payload.grantId,
     expiresAt: row.expiresAt ?? now,
     bound: payload.jkt !== undefined || payload['x5t#S256'] !== undefined,
+    role,
   }
 }
 
@@ -104,8 +136,11 @@ export async function findTokenOwner(
 }
 
 /** Marks an access token as revoked until it would have expired anyway. */
-export async function revokeAccessToken(db: Database, id: string, expiresAt: Date): Promise<void> {
-  await db.insert(revokedTokens).values({ tokenId: id, expiresAt }).onConflictDoNothing()
+export async function revokeAccessToken(db: Database, id: string, expiresAt: Date, now: Date): Promise<void> {
+  await db.transaction(async (tx) => {
+    await tx.insert(revokedTokens).values({ tokenId: id, expiresAt }).onConflictDoNothing()
+    await announce(tx, [`token ${id}`], now)
+  })
 }
 
 function revocationOf(db: Database) {

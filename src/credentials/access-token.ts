@@ -1,25 +1,36 @@
 import { jwtVerify } from 'jose'
+import { isRole, type Role } from '../accounts/accounts.ts'
+import type { Tag } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
-import { InvalidCredential } from '../errors.ts'
+import { InvalidCredential, UnknownCredential } from '../errors.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import { builtInIdentifier } from '../resources/resources.ts'
 import { narrowToRole, splitScope } from '../resources/scopes.ts'
 import { FIRST_PARTY_JWT_TYPE } from '../sessions/first-party-jwt.ts'
 import { findOpaqueToken, findTokenOwner, type TokenClaims } from './access-token-state.ts'
-import { bearerToken, jwsHeader } from './presented.ts'
-import type { Principal } from './principal.ts'
-import type { CredentialVerifier } from './verifier.ts'
+import { bearerToken, jwsHeader, requireForm, UUID } from './presented.ts'
+import type { CredentialVerifier, IsUnchanged, Verified } from './verifier.ts'
 
 export interface AccessTokenDependencies {
   readonly db: Database
   readonly keys: KeyRing
   readonly issuer: string
   readonly apiKeyPrefix: string
+  readonly isUnchanged: IsUnchanged
+}
+
+const CLIENT_ID = /^client_[0-9a-f]{32}$/
+const OPAQUE_ID = /^[\w-]{21,64}$/
+
+/** An access token that is what it says it is, and whose role is known unless it changed since it was issued. */
+interface Judged extends TokenClaims {
+  readonly role: Role | undefined
 }
 
 /**
- * Judges OAuth access tokens for the built-in resource: RFC 9068 JWTs by signature and claims,
- * opaque ones by their digest; both then by what their grant, client and account are now.
+ * Judges OAuth access tokens for the built-in resource. An RFC 9068 JWT is judged by signature and
+ * claims, and only when what it depends on changed since it was issued by what the database says now;
+ * an opaque one by its digest, which one look-up finds with grant, client and account.
  */
 export function createAccessTokenVerifier(dependencies: AccessTokenDependencies): CredentialVerifier {
   const { db, apiKeyPrefix } = dependencies
@@ -33,19 +44,23 @@ export function createAccessTokenVerifier(dependencies: AccessTokenDependencies)
     },
 
     async verify(presented, now) {
-      const claims = presented.includes('.')
-        ? await verifyJwt(dependencies, presented, now)
+      const judged = presented.includes('.')
+        ? await judgeJwt(dependencies, presented, now)
         : await findOpaqueToken(db, presented, now)
-      if (claims === undefined) throw new InvalidCredential('no such access token')
-      if (claims.audience !== builtInIdentifier(dependencies.issuer))
+      if (judged === undefined) throw new UnknownCredential('no such access token')
+      if (judged.audience !== builtInIdentifier(dependencies.issuer))
         throw new InvalidCredential('for another resource')
-      if (claims.bound) throw new InvalidCredential('bound to a key that was not proven')
-      return principalOf(db, claims, now)
+      if (judged.bound) throw new InvalidCredential('bound to a key that was not proven')
+      return verifiedOf(judged, judged.role ?? (await currentRole(db, judged, now)))
     },
   }
 }
 
-async function verifyJwt({ keys, issuer }: AccessTokenDependencies, token: string, now: Date): Promise<TokenClaims> {
+async function judgeJwt(
+  { keys, issuer, isUnchanged }: AccessTokenDependencies,
+  token: string,
+  now: Date,
+): Promise<Judged> {
   if (jwsHeader(token) === undefined) throw new InvalidCredential('not a canonical compact JWS')
   const { payload } = await jwtVerify(
     token,
@@ -65,31 +80,50 @@ async function verifyJwt({ keys, issuer }: AccessTokenDependencies, token: strin
   ).catch((cause: unknown) => {
     throw new InvalidCredential(cause)
   })
-  const text = (name: string): string => {
-    const value = payload[name]
-    if (typeof value !== 'string' || value.includes('\0')) throw new InvalidCredential(`${name} is not text`)
-    return value
-  }
-  return {
-    id: text('jti'),
-    subject: text('sub'),
-    clientId: text('client_id'),
+  const clientId = requireForm(payload.client_id, CLIENT_ID)
+  const subject = payload.sub === clientId ? clientId : requireForm(payload.sub, UUID)
+  const claims = {
+    id: requireForm(payload.jti, OPAQUE_ID),
+    subject,
+    clientId,
     scope: typeof payload.scope === 'string' ? payload.scope : '',
     audience: builtInIdentifier(issuer),
-    grantId: payload.grant_id === undefined ? undefined : text('grant_id'),
+    grantId: subject === clientId ? undefined : requireForm(payload.grant_id, OPAQUE_ID),
     expiresAt: new Date(Number(payload.exp) * 1000),
     bound: payload.cnf !== undefined,
   }
+  const said = claims.subject === claims.clientId ? 'service' : payload.role
+  const believed = isRole(said) && isUnchanged(tagsOf(claims), new Date(Number(payload.iat) * 1000))
+  return { ...claims, role: believed ? said : undefined }
 }
 
-async function principalOf(db: Database, claims: TokenClaims, now: Date): Promise<Principal> {
+async function currentRole(db: Database, claims: TokenClaims, now: Date): Promise<Role> {
   const owner = await findTokenOwner(db, claims, now)
   if (owner === undefined) throw new InvalidCredential('its grant, client or account is gone, or it was revoked')
+  return owner.role
+}
+
+function verifiedOf(claims: TokenClaims, role: Role): Verified {
+  const { id, subject, clientId, grantId, expiresAt } = claims
   return {
-    subject: { kind: owner.kind, id: claims.subject },
-    clientId: claims.clientId,
-    scope: narrowToRole(splitScope(claims.scope), owner.role),
-    role: owner.role,
-    credential: { kind: 'access_token', id: claims.id, grantId: claims.grantId, expiresAt: claims.expiresAt },
+    principal: {
+      subject: { kind: subject === clientId ? 'client' : 'account', id: subject },
+      clientId,
+      scope: narrowToRole(splitScope(claims.scope), role),
+      role,
+      credential: { kind: 'access_token', id, grantId, expiresAt },
+    },
+    tags: tagsOf(claims),
+    expiresAt,
   }
+}
+
+function tagsOf({
+  id,
+  subject,
+  clientId,
+  grantId,
+}: Pick<TokenClaims, 'id' | 'subject' | 'clientId' | 'grantId'>): Tag[] {
+  const own: Tag[] = [`token ${id}`, `client ${clientId}`]
+  return subject === clientId ? own : [...own, `account ${subject}`, `grant ${grantId}`]
 }

@@ -1,24 +1,29 @@
 import { jwtVerify } from 'jose'
+import { isRole, type Role } from '../accounts/accounts.ts'
+import type { Tag } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { InvalidCredential } from '../errors.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import { scopesOfRole } from '../resources/scopes.ts'
 import { FIRST_PARTY_JWT_TYPE, firstPartyIssuer } from '../sessions/first-party-jwt.ts'
 import { findLiveSession } from '../sessions/sessions.ts'
-import { bearerToken, jwsHeader } from './presented.ts'
-import type { CredentialVerifier } from './verifier.ts'
+import { bearerToken, jwsHeader, requireForm, UUID } from './presented.ts'
+import type { CredentialVerifier, IsUnchanged } from './verifier.ts'
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-
-/** Judges first-party JWTs: signature and claims, then that the session and the account still live. */
+/**
+ * Judges first-party JWTs by signature and claims, and only when session or account changed since it was
+ * issued by what the database says now.
+ */
 export function createFirstPartyJwtVerifier({
   db,
   keys,
   issuer,
+  isUnchanged,
 }: {
   db: Database
   keys: KeyRing
   issuer: string
+  isUnchanged: IsUnchanged
 }): CredentialVerifier {
   return {
     kind: 'first_party_jwt',
@@ -47,21 +52,33 @@ export function createFirstPartyJwtVerifier({
       ).catch((cause: unknown) => {
         throw new InvalidCredential(cause)
       })
-      const sessionId = String(payload.sid)
-      const found = UUID.test(sessionId) ? await findLiveSession(db, sessionId, now) : undefined
-      if (found === undefined || found.account.id !== payload.sub) throw new InvalidCredential('the session is over')
+      const sessionId = requireForm(payload.sid, UUID)
+      const accountId = requireForm(payload.sub, UUID)
+      const tags: Tag[] = [`session ${sessionId}`, `account ${accountId}`]
+      const believed = isRole(payload.role) && isUnchanged(tags, new Date(Number(payload.iat) * 1000))
+      const role = believed ? (payload.role as Role) : await currentRole(sessionId, accountId, now)
       return {
-        subject: { kind: 'account', id: found.account.id },
-        clientId: undefined,
-        scope: scopesOfRole(found.account.role),
-        role: found.account.role,
-        credential: {
-          kind: 'first_party_jwt',
-          id: String(payload.jti),
-          sessionId,
-          authenticatedAt: found.session.authenticatedAt,
+        principal: {
+          subject: { kind: 'account', id: accountId },
+          clientId: undefined,
+          scope: scopesOfRole(role),
+          role,
+          credential: {
+            kind: 'first_party_jwt',
+            id: String(payload.jti),
+            sessionId,
+            authenticatedAt: new Date(Number(payload.auth_time) * 1000),
+          },
         },
+        tags,
+        expiresAt: new Date(Number(payload.exp) * 1000),
       }
     },
+  }
+
+  async function currentRole(sessionId: string, accountId: string, now: Date): Promise<Role> {
+    const found = await findLiveSession(db, sessionId, now)
+    if (found === undefined || found.account.id !== accountId) throw new InvalidCredential('the session is over')
+    return found.account.role
   }
 }

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { InvalidRequest } from '../errors.ts'
+import { InvalidCredential, InvalidRequest } from '../errors.ts'
 
 /**
  * The token of an `Authorization: Bearer` header (RFC 6750 2.1); the scheme in any case.
@@ -37,4 +37,16 @@ export function jwsHeader(token: string): Readonly<Record<string, unknown>> | un
 
 function isCanonicalBase64url(part: string): boolean {
   return part !== '' && Buffer.from(part, 'base64url').toString('base64url') === part
+}
+
+/** How identifiers of accounts and sessions are written. */
+export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/**
+ * A claim that is text of a form.
+ * @throws {InvalidCredential} when it is anything else
+ */
+export function requireForm(claim: unknown, form: RegExp): string {
+  if (typeof claim !== 'string' || !form.test(claim)) throw new InvalidCredential('a claim is not of its form')
+  return claim
 }

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** How long a process may take from taking the lock to answering on its socket. */
@@ -24,25 +24,45 @@ export async function takeLock(
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
-    if (!(await isAnswering()) && isStale(path)) {
-      rmSync(path, { force: true })
-    } else if (Date.now() > deadline) {
+    if (!(await isAnswering()) && removeStale(path)) continue
+    if (Date.now() > deadline) {
       throw new Error(
         `another process has the embedded database open (${path}); stop it, or give this one another DATA_DIR`,
       )
-    } else {
-      await delay(100)
     }
+    await delay(100)
   }
+}
+
+/**
+ * Removes the lock if it is stale. One process at a time, which making a directory decides: else the
+ * second that found it stale might remove the lock that the first has taken since.
+ */
+function removeStale(path: string): boolean {
+  const turn = `${path}.stale`
+  try {
+    mkdirSync(turn)
+  } catch {
+    if (isOld(turn)) rmdirSync(turn)
+    return false
+  }
+  const stale = isStale(path)
+  if (stale) rmSync(path, { force: true })
+  rmdirSync(turn)
+  return stale
 }
 
 function isStale(path: string): boolean {
   try {
     const pid = Number(readFileSync(path, 'utf8'))
-    if (pid === process.pid || Date.now() - statSync(path).mtimeMs > STARTING_MS) return true
+    if (pid === process.pid || isOld(path)) return true
     process.kill(pid, 0)
     return false
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'EPERM'
+    return !['EPERM', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')
   }
+}
+
+function isOld(path: string): boolean {
+  return Date.now() - statSync(path).mtimeMs > STARTING_MS
 }

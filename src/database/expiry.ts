@@ -6,6 +6,7 @@ const BATCH = 1_000
 const TABLES = [
   'provider_models',
   'revoked_tokens',
+  'changes',
   'first_party_sessions',
   'first_party_refresh_tokens',
   'one_time_links',

@@ -170,6 +170,21 @@ export const revokedTokens = pgTable(
   (table) => [index('revoked_tokens_expires_at').on(table.expiresAt)],
 )
 
+/**
+ * What credentials depend on and has changed: revoked, ended, disabled, another role. Kept until every
+ * self-contained token from before has expired, so that a process that starts or was cut off catches up.
+ */
+export const changes = pgTable(
+  'changes',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    tag: text('tag').notNull(),
+    at: moment('at').notNull(),
+    expiresAt: moment('expires_at').notNull(),
+  },
+  (table) => [index('changes_expires_at').on(table.expiresAt), index('changes_tag').on(table.tag)],
+)
+
 /** One-time links, by digest. */
 export const oneTimeLinks = pgTable('one_time_links', {
   digest: text('digest').primaryKey(),

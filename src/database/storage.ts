@@ -6,6 +6,7 @@ import { migrateDatabase } from './migrate.ts'
 /** An open, migrated database. */
 export interface Storage {
   readonly db: Database
+  readonly address: Address
   close(): Promise<void>
 }
 
@@ -47,6 +48,7 @@ async function openMigrated(address: Address, closeServer: () => Promise<void>):
   const { db, close } = openDatabase(address)
   return {
     db,
+    address,
     async close() {
       await close()
       await closeServer()

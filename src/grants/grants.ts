@@ -1,5 +1,6 @@
 import { and, desc, eq, gt } from 'drizzle-orm'
 import { record } from '../audit/audit.ts'
+import { announce, type Tag } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { clients, providerModels } from '../database/schema.ts'
 import { NotFound } from '../errors.ts'
@@ -63,13 +64,19 @@ export async function listGrants(db: Database, accountId: string, now: Date): Pr
  * the self-contained ones, which are refused for want of their grant.
  * @throws {NotFound} when nothing is granted
  */
-export async function revokeGrants(db: Database, accountId: string, clientId: string): Promise<void> {
+export async function revokeGrants(db: Database, accountId: string, clientId: string, now: Date): Promise<void> {
   await db.transaction(async (tx) => {
     const revoked = await tx
       .delete(providerModels)
       .where(and(eq(providerModels.accountId, accountId), eq(providerModels.clientId, clientId)))
-      .returning({ model: providerModels.model })
+      .returning({ model: providerModels.model, grantId: providerModels.grantId })
     if (!revoked.some(({ model }) => model === 'Grant')) throw new NotFound('Nothing is granted to that client.')
+    const grants = revoked.filter(({ model }) => model === 'Grant')
+    await announce(
+      tx,
+      grants.map(({ grantId }): Tag => `grant ${grantId}`),
+      now,
+    )
     await record(tx, { type: 'grant.revoke', subject: { kind: 'account', id: accountId }, clientId })
   })
 }

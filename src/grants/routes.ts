@@ -22,7 +22,7 @@ export const grantRoutes: FastifyPluginAsyncTypebox<{ db: Database }> = async (a
   })
 
   app.delete('/api/grants/:clientId', { schema: { params: Params }, config: firstParty }, async (request) => {
-    await revokeGrants(db, requirePrincipal(request).subject.id, request.params.clientId)
+    await revokeGrants(db, requirePrincipal(request).subject.id, request.params.clientId, new Date())
     return { message: 'The application has no access any more.' }
   })
 }

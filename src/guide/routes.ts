@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { findAccount } from '../accounts/accounts.ts'
+import type { FastifyRequest } from 'fastify'
 import { wireRole } from '../accounts/schemas.ts'
-import { requirePrincipal } from '../credentials/plugin.ts'
-import type { Credential, Principal } from '../credentials/principal.ts'
+import { accountOf, requirePrincipal } from '../credentials/plugin.ts'
+import type { Credential } from '../credentials/principal.ts'
 import type { Database } from '../database/client.ts'
 import { COMPARISON } from './comparison.ts'
 
@@ -24,7 +24,7 @@ export const guideRoutes: FastifyPluginAsyncTypebox<{ db: Database }> = async (a
       const principal = requirePrincipal(request)
       return {
         message,
-        user: await userOf(db, principal),
+        user: await userOf(request, db),
         authMethod: AUTH_METHODS[principal.credential.kind],
         scopes: [...principal.scope],
       }
@@ -33,8 +33,9 @@ export const guideRoutes: FastifyPluginAsyncTypebox<{ db: Database }> = async (a
 }
 
 /** Who is calling; the e-mail only to a credential that may read it. */
-async function userOf(db: Database, { subject, scope, role }: Principal) {
-  const account = subject.kind === 'account' ? await findAccount(db, subject.id) : undefined
+async function userOf(request: FastifyRequest, db: Database) {
+  const { subject, scope, role } = requirePrincipal(request)
+  const account = await accountOf(request, db)
   const email = scope.has('profile:read') ? account?.email : undefined
   return { id: subject.id, kind: subject.kind, role: wireRole(role), ...(email === undefined ? {} : { email }) }
 }

@@ -1,5 +1,6 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
+import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { signingKeys } from '../database/schema.ts'
 import type { Sealer } from '../secrets/sealed.ts'
@@ -80,6 +81,7 @@ export async function rotateSigningKeys(db: Database, sealer: Sealer, now: Date)
         )
       await insertSigningKey(tx, sealer, wanted, now)
     }
+    await announce(tx, ['keys signing'], now)
   })
 }
 

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { findAccount } from '../accounts/accounts.ts'
+import type { FastifyRequest } from 'fastify'
 import { wireRole } from '../accounts/schemas.ts'
-import { accountIdOf, requirePrincipal } from '../credentials/plugin.ts'
+import { accountOf, requirePrincipal } from '../credentials/plugin.ts'
 import type { Principal } from '../credentials/principal.ts'
 import type { Database } from '../database/client.ts'
 
@@ -9,7 +9,7 @@ import type { Database } from '../database/client.ts'
 export const meRoutes: FastifyPluginAsyncTypebox<{ db: Database }> = async (app, { db }) => {
   app.get('/api/me', { config: { access: { credentials: 'any' } } }, async (request) => {
     const principal = requirePrincipal(request)
-    return { ...described(principal), ...(await profile(db, principal)) }
+    return { ...described(principal), ...(await profile(request, db)) }
   })
 }
 
@@ -24,9 +24,8 @@ function described({ subject, clientId, credential, scope, role }: Principal) {
 }
 
 /** E-mail and name, for an account whose credential holds `profile:read`. */
-async function profile(db: Database, principal: Principal) {
-  const accountId = accountIdOf(principal)
-  if (accountId === undefined || !principal.scope.has('profile:read')) return {}
-  const account = await findAccount(db, accountId)
+async function profile(request: FastifyRequest, db: Database) {
+  if (!requirePrincipal(request).scope.has('profile:read')) return {}
+  const account = await accountOf(request, db)
   return account === undefined ? {} : { email: account.email, name: account.name }
 }

@@ -4,12 +4,13 @@ import { Type } from 'typebox'
 import { authenticateAccount, createAccount } from '../accounts/accounts.ts'
 import { Email, Name, NewPassword, Password, wireRole } from '../accounts/schemas.ts'
 import { revokeAccessToken } from '../credentials/access-token-state.ts'
+import { findPrincipal } from '../credentials/plugin.ts'
 import type { Database } from '../database/client.ts'
 import { CredentialRequired, PublicError } from '../errors.ts'
 import { isFromBrowser, requireSameOrigin } from '../http/same-origin.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import type { RefreshCookie } from './cookie.ts'
-import { FIRST_PARTY_JWT_LIFETIME, issueFirstPartyJwt } from './first-party-jwt.ts'
+import { issueFirstPartyJwt } from './first-party-jwt.ts'
 import { endSession, findSession, type IssuedSession, rotateSession, startSession } from './sessions.ts'
 import type { SignInLimits } from './sign-in-limits.ts'
 
@@ -81,7 +82,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
     { schema: { body: NoBody }, config: { access: { credentials: 'optional' } } },
     async (request, reply) => {
       const now = new Date()
-      const credential = request.principal?.credential
+      const credential = findPrincipal(request)?.credential
       const cookie = fromCookie(request)
       const browser = cookie === undefined ? undefined : await findSession(db, cookie, now)
       if (credential === undefined && browser === undefined) throw new CredentialRequired()
@@ -92,7 +93,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
         case 'api_key':
           return { message: 'An API key has no session to end. Revoke the key instead.' }
         case 'access_token':
-          await revokeAccessToken(db, credential.id, credential.expiresAt)
+          await revokeAccessToken(db, credential.id, credential.expiresAt, now)
           return { message: 'The access token is revoked.' }
         case 'first_party_jwt':
           await endSession(db, credential.sessionId, now, request.ip)
@@ -110,8 +111,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
   /** A browser gets the refresh token as a cookie that no script can read; anything else in the body. */
   async function tokens(request: FastifyRequest, reply: FastifyReply, issued: IssuedSession, now: Date) {
     reply.header('cache-control', 'no-store')
-    const accessToken = await issueFirstPartyJwt(options, issued.session, issued.account.id, now)
-    const answer = { accessToken, expiresIn: FIRST_PARTY_JWT_LIFETIME }
+    const answer = await issueFirstPartyJwt(options, issued.session, issued.account, now)
     if (!isFromBrowser(request)) return { ...answer, refreshToken: issued.refreshToken }
     refreshCookie.write(reply, issued.refreshToken, issued.refreshExpiresAt)
     return answer

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { and, eq, gt, isNull, sql } from 'drizzle-orm'
 import type { Account } from '../accounts/accounts.ts'
 import { record } from '../audit/audit.ts'
+import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { accounts, firstPartyRefreshTokens, firstPartySessions } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
@@ -151,6 +152,7 @@ export async function endSession(db: Database, id: string, now: Date, from?: str
       .where(and(eq(firstPartySessions.id, id), isNull(firstPartySessions.endedAt)))
       .returning({ accountId: firstPartySessions.accountId })
     if (ended === undefined) return
+    await announce(tx, [`session ${id}`], now)
     await record(tx, {
       type: 'session.end',
       subject: { kind: 'account', id: ended.accountId },

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { eq } from 'drizzle-orm'
 import t from 'tap'
-import { accounts } from '../../src/database/schema.ts'
+import { setRole } from '../../src/accounts/accounts.ts'
 import { authorize, makeClient } from '../fixtures/clients.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
 import { bearer, makeKey, makePerson, signIn } from '../fixtures/people.ts'
@@ -116,7 +115,7 @@ t.test("a key's administrator scopes end with the role of its owner, on the next
   const headers = { 'x-api-key': apiKey }
   t.equal((await server.fetch('/api/admin/users', { headers })).status, 200)
   for (const role of ['user', 'service'] as const) {
-    await server.db.update(accounts).set({ role }).where(eq(accounts.id, admin.id))
+    await setRole(server.db, admin.id, role, new Date())
     t.equal((await server.fetch('/api/admin/users', { headers })).status, 403, role)
     const me = (await (await server.fetch('/api/me', { headers })).json()) as { scopes: string[]; role: string }
     t.strictSame(me.scopes, ['profile:read'])

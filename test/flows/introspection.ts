@@ -1,6 +1,6 @@
-import { sql } from 'drizzle-orm'
 import { decodeJwt } from 'jose'
 import t from 'tap'
+import { setDisabled } from '../../src/accounts/accounts.ts'
 import { createResource } from '../../src/resources/resources.ts'
 import { authorize, makeClient, REDIRECT_URI, type RelyingParty, tokenRequest } from '../fixtures/clients.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
@@ -187,7 +187,7 @@ t.test('no client revokes the tokens of another (RFC 7009 2.1)', async (t) => {
 t.test('a token is over with the account that gave it (ASVS V7.4.2)', async (t) => {
   const leaving = await makePerson(server)
   const [jwt, opaque] = [await makeTokens('jwt', client, leaving), await makeTokens('opaque', client, leaving)]
-  await server.db.execute(sql`update accounts set disabled_at = now() where id = ${leaving.id}`)
+  await setDisabled(server.db, leaving.id, true, new Date())
   t.equal(await meStatus(server, jwt.access_token), 401)
   for (const token of [jwt.access_token, opaque.access_token, jwt.refresh_token])
     t.same(await introspect(token), INACTIVE)

@@ -235,6 +235,14 @@ t.test(
     const oldId = String(decodeJwt(old.accessToken).sid)
     await server.db.update(firstPartySessions).set(past).where(eq(firstPartySessions.id, oldId))
     t.equal((await refresh(old.refreshToken)).status, 401)
-    t.equal(await meStatus(old.accessToken), 401)
+
+    const ending = await signIn(server, person)
+    const endingId = String(decodeJwt(ending.accessToken).sid)
+    const end = Math.floor(Date.now() / 1000) + 60
+    const soon = { expiresAt: new Date(end * 1000) }
+    await server.db.update(firstPartySessions).set(soon).where(eq(firstPartySessions.id, endingId))
+    const last = (await (await refresh(ending.refreshToken)).json()) as { accessToken: string; expiresIn: number }
+    t.ok(Number(decodeJwt(last.accessToken).exp) <= end, 'no JWT outlives its session')
+    t.ok(last.expiresIn <= 60)
   },
 )

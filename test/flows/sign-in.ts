@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { eq } from 'drizzle-orm'
 import t from 'tap'
+import { setDisabled } from '../../src/accounts/accounts.ts'
 import { accounts } from '../../src/database/schema.ts'
 import { authorize, makeClient } from '../fixtures/clients.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
@@ -153,7 +154,7 @@ t.test('a disabled account is refused everywhere, at once (ASVS V7.4.2)', async 
     t.equal((await server.fetch('/api/me', { headers })).status, 200, kind)
   }
 
-  await server.db.update(accounts).set({ disabledAt: new Date() }).where(eq(accounts.id, owner.id))
+  await setDisabled(server.db, owner.id, true, new Date())
   for (const [kind, headers] of Object.entries(credentials)) {
     t.equal((await server.fetch('/api/me', { headers })).status, 401, kind)
   }

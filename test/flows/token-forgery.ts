@@ -108,7 +108,6 @@ for (const [kind, { good, sign }] of Object.entries(KINDS)) {
   })
 
   t.test(`${kind}: other claims (RFC 9068 4, RFC 8725 3.8-3.9, ASVS V9.2)`, async (t) => {
-    const stranger = await makePerson(server)
     const changes: Record<string, unknown>[] = [
       ...['https://other.example', `${claims.iss}/`, server.url.toUpperCase(), '', null, undefined].map((iss) => ({
         iss,
@@ -117,7 +116,7 @@ for (const [kind, { good, sign }] of Object.entries(KINDS)) {
       ...[now - 1, now, 0, -1, `${now + 60}`, true, null, undefined].map((exp) => ({ exp })),
       ...[now + 3600, `${now - 60}`, null].map((nbf) => ({ nbf })),
       ...[`${now}`, null, undefined].map((iat) => ({ iat })),
-      ...[undefined, null, '', 1, [person.id], stranger.id, `${person.id}\0`, "' or ''='"].map((sub) => ({ sub })),
+      ...[undefined, null, '', 1, [person.id], `${person.id}\0`, "' or ''='"].map((sub) => ({ sub })),
       { jti: undefined },
       ...(kind === 'access token'
         ? [
@@ -129,7 +128,7 @@ for (const [kind, { good, sign }] of Object.entries(KINDS)) {
             { grant_id: `${claims.grant_id}\0` },
             { cnf: { jkt: 'a key that was not proven' } },
           ]
-        : [{ sid: undefined }, { sid: 'unknown' }, { sid: stranger.id }, { auth_time: undefined }]),
+        : [{ sid: undefined }, { sid: 'unknown' }, { sid: `${claims.sid}\0` }, { auth_time: undefined }]),
     ]
     for (const change of changes) await isRefused(t, await sign({ ...claims, ...change }), inspect(change))
     for (const payload of ['text', 1, null, [claims]])

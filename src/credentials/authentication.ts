@@ -1,0 +1,52 @@
+import type { Database } from '../database/client.ts'
+import type { LiveChanges } from '../database/live-changes.ts'
+import type { KeyRing } from '../keys/key-ring.ts'
+import { createAccessTokenVerifier } from './access-token.ts'
+import { createApiKeyVerifier } from './api-key.ts'
+import { type Authenticator, createAuthenticator } from './authenticate.ts'
+import { createFirstPartyJwtVerifier } from './first-party-jwt.ts'
+import { createUnknownCache } from './unknown-cache.ts'
+import { createVerifiedCache } from './verified-cache.ts'
+import type { IsUnchanged } from './verifier.ts'
+
+const UNKNOWN_MOST = 20_000
+const UNKNOWN_MS = 60_000
+
+export interface AuthenticationDependencies {
+  readonly db: Database
+  readonly changes: LiveChanges
+  readonly keys: KeyRing
+  readonly issuer: string
+  readonly apiKeyPrefix: string
+  /** How much verified credentials are remembered, in bytes. */
+  readonly cacheBytes: number
+}
+
+/** The three verifiers behind one authenticator, with what this process remembers of their answers. */
+export function createAuthentication(dependencies: AuthenticationDependencies): Authenticator {
+  const { db, changes, keys, issuer, apiKeyPrefix } = dependencies
+  const cache = createVerifiedCache(dependencies.cacheBytes)
+  const unknown = createUnknownCache(UNKNOWN_MOST, UNKNOWN_MS)
+  changes.tell({
+    forget(tag) {
+      cache.forget(tag)
+      unknown.clear()
+    },
+    forgetAll() {
+      cache.clear()
+      unknown.clear()
+    },
+  })
+  const isUnchanged: IsUnchanged = (tags, since) => changes.isCurrent() && !changes.changedSince(tags, since)
+
+  return createAuthenticator({
+    verifiers: [
+      createApiKeyVerifier({ db, prefix: apiKeyPrefix }),
+      createFirstPartyJwtVerifier({ db, keys, issuer, isUnchanged }),
+      createAccessTokenVerifier({ db, keys, issuer, apiKeyPrefix, isUnchanged }),
+    ],
+    cache,
+    unknown,
+    changes,
+  })
+}

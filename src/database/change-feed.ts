@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto'
+import type { ChangeCarrier } from './change-carrier.ts'
+import { recentChanges, type Tag } from './changes.ts'
+import type { Database } from './client.ts'
+
+/** How often a process makes sure that it still hears. */
+const BEAT_MS = 300
+/** Without hearing its own beat for this long, a process is deaf and does not trust its memory. */
+const DEAF_AFTER_MS = 900
+const RETRY_MS = 500
+const POLL_MS = 400
+
+/** What a feed tells. */
+export interface FeedHandlers {
+  /** A change was committed, here or elsewhere. */
+  onChange(tag: Tag, at: Date): void
+  /** Changes may have been missed before; those that matter still come next. */
+  onGap(): void
+  onError(error: unknown): void
+}
+
+/** Committed changes, as they happen. */
+export interface ChangeFeed {
+  /** Whether all changes older than a second have been told. */
+  isCurrent(): boolean
+  close(): Promise<void>
+}
+
+/**
+ * A feed by messages. Whoever is connected anew reads in the table what it may have missed; whoever
+ * does not hear its own beat any more knows that it is deaf.
+ */
+export function hearChanges(carrier: ChangeCarrier, db: Database, handlers: FeedHandlers): ChangeFeed {
+  const id = randomUUID()
+  let heardAt = Number.NEGATIVE_INFINITY
+  let connections = 0
+  let caughtUp = 0
+
+  const hear = (message: string) => {
+    if (message === id) heardAt = performance.now()
+    for (const tag of message.split('\n')) if (tag.includes(' ')) handlers.onChange(tag as Tag, new Date())
+  }
+  const catchUp = async (connection: number) => {
+    handlers.onGap()
+    const { tags } = await recentChanges(db, new Date())
+    for (const { tag, at } of tags) handlers.onChange(tag, at)
+    caughtUp = connection
+  }
+  const catchUpUntilDone = (connection: number) => {
+    if (connection !== connections) return
+    catchUp(connection).catch((error: unknown) => {
+      handlers.onError(error)
+      setTimeout(() => catchUpUntilDone(connection), RETRY_MS).unref()
+    })
+  }
+  carrier.subscribe(hear, () => catchUpUntilDone(++connections), handlers.onError)
+  const beat = setInterval(() => carrier.send(id).catch(() => {}), BEAT_MS)
+  beat.unref()
+
+  return {
+    isCurrent: () => connections > 0 && caughtUp === connections && performance.now() - heardAt < DEAF_AFTER_MS,
+    async close() {
+      clearInterval(beat)
+      await carrier.close()
+    },
+  }
+}
+
+/** A feed by reading the table over and over, for the embedded database: one process, at times a command beside it. */
+export function pollChanges(db: Database, handlers: FeedHandlers): ChangeFeed {
+  let last = 0
+  let readAt = Number.NEGATIVE_INFINITY
+  let reading: Promise<void> | undefined
+
+  const read = async () => {
+    const startedAt = performance.now()
+    const { tags, last: newest } = await recentChanges(db, new Date(), last)
+    for (const { tag, at } of tags) handlers.onChange(tag, at)
+    last = newest
+    readAt = startedAt
+  }
+  const tick = () => {
+    reading ??= read()
+      .catch(handlers.onError)
+      .finally(() => {
+        reading = undefined
+      })
+  }
+  tick()
+  const timer = setInterval(tick, POLL_MS)
+  timer.unref()
+
+  return {
+    isCurrent: () => performance.now() - readAt < 1000,
+    async close() {
+      clearInterval(timer)
+      await reading
+    },
+  }
+}

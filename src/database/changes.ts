@@ -1,0 +1,64 @@
+import { gt, inArray, sql } from 'drizzle-orm'
+import type { Database } from './client.ts'
+import { changes } from './schema.ts'
+
+/** The channel of NOTIFY; payloads are tags, one a line. */
+export const CHANNEL = 'gatehouse_changes'
+
+/** Longer than any self-contained token lives. */
+const KEPT_MS = 15 * 60 * 1000
+
+/** Something that credentials depend on, such as `grant abc` or `account 123`. */
+export type Tag = `${'account' | 'client' | 'grant' | 'session' | 'api_key' | 'token' | 'keys'} ${string}`
+
+/** Told in the process that makes a change, before it is committed. */
+type Listener = (tags: readonly Tag[], at: Date) => void
+
+const listeners = new Set<Listener>()
+
+/**
+ * Announces that things changed, to every process, by one statement in the transaction of the change:
+ * others hear of it when it is committed, this process at once, so that its next request asks the database.
+ */
+export async function announce(db: Database, tags: readonly Tag[], now: Date): Promise<void> {
+  if (tags.length === 0) return
+  for (const listener of listeners) listener(tags, now)
+  const expiresAt = new Date(now.getTime() + KEPT_MS).toISOString()
+  await db.execute(sql`
+    with told as (
+      insert into changes (tag, at, expires_at)
+      select tag, ${now.toISOString()}::timestamptz, ${expiresAt}::timestamptz
+      from json_array_elements_text(${JSON.stringify(tags)}::json) as tag returning 1)
+    select pg_notify(${CHANNEL}, ${tags.join('\n')}) from (select count(*) from told) as counted`)
+}
+
+/** Has a listener told of what this process announces. Returns how to stop. */
+export function onAnnounce(listener: Listener): () => void {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
+/** Which of these changes, each announced at a moment, are committed by now. */
+export async function committedChanges(db: Database, awaited: ReadonlyMap<Tag, Date>): Promise<Tag[]> {
+  const rows = await db
+    .select({ tag: changes.tag, at: changes.at })
+    .from(changes)
+    .where(inArray(changes.tag, [...awaited.keys()]))
+  return [...new Set(rows.map(({ tag }) => tag as Tag))].filter((tag) =>
+    rows.some((row) => row.tag === tag && row.at >= (awaited.get(tag) ?? row.at)),
+  )
+}
+
+/** The changes that may still matter, and where they end. */
+export async function recentChanges(
+  db: Database,
+  now: Date,
+  after = 0,
+): Promise<{ tags: { tag: Tag; at: Date }[]; last: number }> {
+  const rows = await db
+    .select({ id: changes.id, tag: changes.tag, at: changes.at })
+    .from(changes)
+    .where(after === 0 ? gt(changes.expiresAt, now) : gt(changes.id, after))
+    .orderBy(changes.id)
+  return { tags: rows.map(({ tag, at }) => ({ tag: tag as Tag, at })), last: rows.at(-1)?.id ?? after }
+}
