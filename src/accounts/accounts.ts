@@ -3,12 +3,13 @@ import { and, asc, eq, gt, isNull, or, sql } from 'drizzle-orm'
 import { record } from '../audit/audit.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
+import { UUID } from '../database/identifiers.ts'
 import { accounts } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
 import { Conflict, InvalidRequest, InvalidSignIn, NotFound } from '../errors.ts'
 import { hashPassword, isOutdated, verifyPassword } from '../secrets/password.ts'
 
-const ROLES = ['user', 'admin', 'service'] as const
+export const ROLES = ['user', 'admin', 'service'] as const
 export type Role = (typeof ROLES)[number]
 
 /** Whether a value is a role. */
@@ -56,7 +57,7 @@ const byEmail = statement((db) =>
 
 /** The account, unless there is none or it is disabled. */
 export async function findAccount(db: Database, id: string): Promise<Account | undefined> {
-  if (!/^[0-9a-f-]{36}$/.test(id)) return undefined
+  if (!UUID.test(id)) return undefined
   return (await byId(db).execute({ id }))[0]
 }
 
@@ -143,6 +144,7 @@ async function changeAccount(
   event: { type: string; details?: Record<string, unknown> },
   now: Date,
 ): Promise<void> {
+  if (!UUID.test(id)) throw new NotFound('There is no such account.')
   await db.transaction(async (tx) => {
     const [changed] = await tx.update(accounts).set(change).where(eq(accounts.id, id)).returning({ id: accounts.id })
     if (changed === undefined) throw new NotFound('There is no such account.')

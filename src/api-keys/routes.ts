@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { accountIdOf, requirePrincipal } from '../credentials/plugin.ts'
 import type { Principal } from '../credentials/principal.ts'
 import type { Database } from '../database/client.ts'
+import { UUID } from '../database/identifiers.ts'
 import { InvalidScope, NotFound } from '../errors.ts'
 import { API_SCOPES } from '../resources/scopes.ts'
 import {
@@ -39,7 +40,7 @@ const Rotate = Type.Object(
   { additionalProperties: false, nullable: true },
 )
 /** A pattern, because the format `uuid` takes `urn:uuid:` too, which no column does. */
-const Params = Type.Object({ id: Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' }) })
+const Params = Type.Object({ id: Type.String({ pattern: UUID.source }) })
 
 /** An account's API keys. */
 export const apiKeyRoutes: FastifyPluginAsyncTypebox<ApiKeyRoutesOptions> = async (app, { db, keyPrefix }) => {

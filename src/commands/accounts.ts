@@ -1,6 +1,13 @@
-import { createAccount } from '../accounts/accounts.ts'
+import { createAccount, ROLES, setDisabled, setRole } from '../accounts/accounts.ts'
 import { PASSWORD_MAX_LENGTH, PASSWORD_MIN_LENGTH } from '../secrets/password.ts'
-import { type Command, requireChoice, requireOption, UsageError } from './command.ts'
+import {
+  type Command,
+  type CommandContext,
+  requireArgument,
+  requireChoice,
+  requireOption,
+  UsageError,
+} from './command.ts'
 
 export const accountCommands: readonly Command[] = [
   {
@@ -15,7 +22,7 @@ export const accountCommands: readonly Command[] = [
     },
     async run(context) {
       const email = requireOption(context, 'email')
-      const role = requireChoice(requireOption(context, 'role'), 'role', ['user', 'admin', 'service'])
+      const role = requireChoice(requireOption(context, 'role'), 'role', ROLES)
       if (context.options['password-stdin'] !== true)
         throw new UsageError('--password-stdin is missing: a password is never an argument')
       const password = await context.readLine()
@@ -27,4 +34,36 @@ export const accountCommands: readonly Command[] = [
       return { id: account.id, email: account.email, role: account.role }
     },
   },
+  {
+    name: 'accounts set-role',
+    usage: 'ID --role user|admin|service',
+    summary: 'Give an account another role; its credentials can do more or less within a second',
+    options: { role: { type: 'string' } },
+    async run(context) {
+      const id = requireArgument(context, 'account identifier')
+      const role = requireChoice(requireOption(context, 'role'), 'role', ROLES)
+      await setRole(context.db, id, role, context.now)
+      return { id, role }
+    },
+  },
+  {
+    name: 'accounts disable',
+    usage: 'ID',
+    summary: 'Refuse an account and all it ever got: sign-in, sessions, tokens, keys',
+    options: {},
+    run: (context) => changeDisabled(context, true),
+  },
+  {
+    name: 'accounts enable',
+    usage: 'ID',
+    summary: 'Let a disabled account in again',
+    options: {},
+    run: (context) => changeDisabled(context, false),
+  },
 ]
+
+async function changeDisabled(context: CommandContext, disabled: boolean): Promise<object> {
+  const id = requireArgument(context, 'account identifier')
+  await setDisabled(context.db, id, disabled, context.now)
+  return { id, disabled }
+}

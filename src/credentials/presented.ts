@@ -39,9 +39,6 @@ function isCanonicalBase64url(part: string): boolean {
   return part !== '' && Buffer.from(part, 'base64url').toString('base64url') === part
 }
 
-/** How identifiers of accounts and sessions are written. */
-export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-
 /**
  * A claim that is text of a form.
  * @throws {InvalidCredential} when it is anything else

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { eventually } from '../fixtures/eventually.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
 import { createOperator } from '../fixtures/operator.ts'
 import { PASSWORD } from '../fixtures/people.ts'
@@ -17,7 +18,7 @@ const create = (email: string, ...more: string[]) => [
 
 async function signIn(email: string, password: string) {
   const response = await server.post('/api/auth/login/jwt', { email, password })
-  return { status: response.status, body: await response.json() }
+  return { status: response.status, body: (await response.json()) as { accessToken: string } }
 }
 
 t.test('accounts create answers id, e-mail and role, and the account signs in', async (t) => {
@@ -80,4 +81,22 @@ t.test('commands and requests use one database at the same time', async (t) => {
     emails.map((email) => ({ email })),
   )
   for (const { status } of await Promise.all(requests)) t.equal(status, 200)
+})
+
+t.test('accounts disable, enable and set-role count within a second', async (t) => {
+  const { id } = await operator.run<{ id: string }>(t, create('changing@example.com'), PASSWORD)
+  const { body } = await signIn('changing@example.com', PASSWORD)
+  const me = async () => {
+    const response = await server.fetch('/api/me', { headers: { authorization: `Bearer ${body.accessToken}` } })
+    return { status: response.status, role: ((await response.json()) as { role?: string }).role }
+  }
+  t.equal((await me()).role, 'USER')
+  t.strictSame(await operator.run(t, ['accounts', 'set-role', id, '--role', 'admin']), { id, role: 'admin' })
+  t.equal((await eventually(me, ({ role }) => role === 'ADMIN')).role, 'ADMIN')
+  t.strictSame(await operator.run(t, ['accounts', 'disable', id]), { id, disabled: true })
+  t.equal((await eventually(me, ({ status }) => status === 401)).status, 401)
+  t.equal((await signIn('changing@example.com', PASSWORD)).status, 401)
+  await operator.run(t, ['accounts', 'enable', id])
+  t.equal((await eventually(me, ({ status }) => status === 200)).status, 200)
+  t.match(await operator.refused(t, ['accounts', 'disable', 'nobody']), /no such account/)
 })
