@@ -37,6 +37,7 @@ export const accountCommands: readonly Command[] = [
   {
     name: 'accounts set-role',
     usage: 'ID --role user|admin|service',
+    takesArgument: true,
     summary: 'Give an account another role; its credentials can do more or less within a second',
     options: { role: { type: 'string' } },
     async run(context) {
@@ -49,6 +50,7 @@ export const accountCommands: readonly Command[] = [
   {
     name: 'accounts disable',
     usage: 'ID',
+    takesArgument: true,
     summary: 'Refuse an account and all it ever got: sign-in, sessions, tokens, keys',
     options: {},
     run: (context) => changeDisabled(context, true),
@@ -56,6 +58,7 @@ export const accountCommands: readonly Command[] = [
   {
     name: 'accounts enable',
     usage: 'ID',
+    takesArgument: true,
     summary: 'Let a disabled account in again',
     options: {},
     run: (context) => changeDisabled(context, false),
