@@ -19,6 +19,16 @@ interface Variable {
   readonly bad: readonly string[]
 }
 
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+
+const oneOf = (name: string, member: keyof Config, words: string[], fallback: string, bad: string[]): Variable => ({
+  name,
+  member,
+  fallback,
+  good: words.map((word) => [word, word]),
+  bad,
+})
+
 const VARIABLES: readonly Variable[] = [
   {
     name: 'DATABASE_URL',
@@ -119,27 +129,8 @@ const VARIABLES: readonly Variable[] = [
     ],
     bad: ['*', 'null', 'https://app.example.com/', 'https://*.example.com', 'app.example.com', 'file://'],
   },
-  {
-    name: 'SIGN_UP',
-    member: 'signUp',
-    fallback: 'open',
-    good: [
-      ['open', 'open'],
-      ['closed', 'closed'],
-    ],
-    bad: ['OPEN', 'no', 'false'],
-  },
-  {
-    name: 'CLIENT_REGISTRATION',
-    member: 'clientRegistration',
-    fallback: 'token',
-    good: [
-      ['off', 'off'],
-      ['token', 'token'],
-      ['open', 'open'],
-    ],
-    bad: ['on', 'closed'],
-  },
+  oneOf('SIGN_UP', 'signUp', ['open', 'closed'], 'open', ['OPEN', 'no', 'false']),
+  oneOf('CLIENT_REGISTRATION', 'clientRegistration', ['off', 'token', 'open'], 'token', ['on', 'closed']),
   {
     name: 'API_KEY_PREFIX',
     member: 'apiKeyPrefix',
@@ -151,12 +142,26 @@ const VARIABLES: readonly Variable[] = [
     bad: ['gk_live', 'GK_', '_', '9k_', 'gk__', 'gk-live_', 'ey.', 'a_prefix_that_is_longer_than_20_'],
   },
   {
-    name: 'LOG_LEVEL',
-    member: 'logLevel',
-    fallback: 'info',
-    good: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) => [level, level] as const),
-    bad: ['verbose', 'INFO', '30'],
+    name: 'CREDENTIAL_CACHE_MIB',
+    member: 'cacheMebibytes',
+    fallback: 64,
+    good: [
+      ['1', 1],
+      ['99999', 99_999],
+    ],
+    bad: ['0', '-1', '1.5', '64MiB', '100000'],
   },
+  {
+    name: 'NATS_URL',
+    member: 'natsUrl',
+    fallback: undefined,
+    good: [
+      ['nats://127.0.0.1:4222', 'nats://127.0.0.1:4222'],
+      ['tls://nats.internal', 'tls://nats.internal'],
+    ],
+    bad: ['127.0.0.1:4222', 'http://nats.internal'],
+  },
+  oneOf('LOG_LEVEL', 'logLevel', LOG_LEVELS, 'info', ['verbose', 'INFO', '30']),
 ]
 
 for (const { name, member, fallback, good, bad } of VARIABLES) {
