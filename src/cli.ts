@@ -5,7 +5,7 @@ import { clientCommands } from './commands/clients.ts'
 import { type Command, UsageError } from './commands/command.ts'
 import { keyCommands } from './commands/keys.ts'
 import { resourceCommands } from './commands/resources.ts'
-import { loadConfig } from './config.ts'
+import { loadConfig, readEnvFile } from './config.ts'
 import { joinStorage } from './database/storage.ts'
 import { operatorMessage } from './http/logger.ts'
 import { loadOrMakeKeyFile } from './secrets/key-file.ts'
@@ -41,6 +41,7 @@ async function runCommand(words: readonly string[]): Promise<object> {
   if (command === undefined) throw new UsageError(`There is no command "${words.slice(0, 2).join(' ')}".`)
   const { values, positionals } = parse(command, words.slice(command.name.split(' ').length))
 
+  readEnvFile()
   const config = loadConfig(process.env)
   const sealer = createSealer(config.secretKeys ?? loadOrMakeKeyFile(config.dataDir))
   const storage = await joinStorage(config)

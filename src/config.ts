@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 
@@ -38,6 +39,11 @@ export class ConfigError extends Error {
     super(`Gatehouse cannot start:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
     this.problems = problems
   }
+}
+
+/** Adds the variables of a `.env` file in the working directory, where there is one, to those that are not set. */
+export function readEnvFile(): void {
+  if (existsSync('.env')) process.loadEnvFile('.env')
 }
 
 /**

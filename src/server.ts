@@ -1,11 +1,12 @@
 import closeWithGrace from 'close-with-grace'
-import { ConfigError, loadConfig } from './config.ts'
+import { ConfigError, loadConfig, readEnvFile } from './config.ts'
 import { openStorage, type Storage } from './database/storage.ts'
 import { operatorMessage } from './http/logger.ts'
 import { loadOrMakeKeyFile } from './secrets/key-file.ts'
 
 let storage: Storage | undefined
 try {
+  readEnvFile()
   const config = loadConfig(process.env)
   const secretKeys = config.secretKeys ?? loadOrMakeKeyFile(config.dataDir)
   // A new embedded database takes seconds to make; the rest of the program loads meanwhile.
