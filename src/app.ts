@@ -1,5 +1,4 @@
-import cookie from '@fastify/cookie'
-import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { registerApi } from './api.ts'
 import { createLastUsed } from './api-keys/last-used.ts'
 import { createEngine } from './authorization-server/engine.ts'
@@ -13,15 +12,10 @@ import { deleteExpired } from './database/expiry.ts'
 import { openLiveChanges } from './database/live-changes.ts'
 import { isMigrated } from './database/migrate.ts'
 import type { Storage } from './database/storage.ts'
-import { NotFound } from './errors.ts'
 import { homeRoutes } from './home/routes.ts'
-import { createErrorHandler } from './http/error-handler.ts'
-import { respondEarly, respondWithPage } from './http/error-page.ts'
 import { registerHealth } from './http/health.ts'
-import { loggerOptions } from './http/logger.ts'
+import { createHttpServer } from './http/http-server.ts'
 import { createAttemptLimit } from './http/rate-limits.ts'
-import { registerSecurityHeaders } from './http/security-headers.ts'
-import { requireWellFormed } from './http/well-formed.ts'
 import { createKeyRing } from './keys/key-ring.ts'
 import { ensureSigningKeys, loadSigningKeys } from './keys/signing-keys.ts'
 import { registerResourceMetadata } from './protected-resource/metadata.ts'
@@ -42,14 +36,7 @@ export interface AppDependencies {
 /** Composes the server. The database must be migrated; signing keys that are missing are made. */
 export async function createApp({ config, storage, secretKeys, logStream }: AppDependencies): Promise<FastifyInstance> {
   const { db } = storage
-  const app = Fastify({
-    logger: loggerOptions(config.logLevel, logStream),
-    trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
-    bodyLimit: 64 * 1024,
-    requestTimeout: 30_000,
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
-    frameworkErrors: (error, request, reply) => createErrorHandler(respondEarly)(error, request, reply as FastifyReply),
-  })
+  const app = await createHttpServer({ ...config, logStream })
   const sealer = createSealer(secretKeys)
   await ensureSigningKeys(db, sealer, new Date())
   const keys = createKeyRing(await loadSigningKeys(db, sealer))
@@ -94,13 +81,6 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
     clearInterval(expiry)
     await lastUsed.close()
   })
-  app.setErrorHandler(createErrorHandler(respondWithPage))
-  app.setNotFoundHandler(() => {
-    throw new NotFound()
-  })
-  app.addHook('preValidation', requireWellFormed)
-  await registerSecurityHeaders(app)
-  await app.register(cookie)
 
   await registerHealth(app, () => isMigrated(db))
   await homeRoutes(app, config)
