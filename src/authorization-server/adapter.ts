@@ -6,6 +6,7 @@ import type { Database } from '../database/client.ts'
 import { providerModels } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
 import { digest } from '../secrets/opaque-token.ts'
+import { wasUnderWay } from '../secrets/single-use.ts'
 import { fromStored, toStored } from './stored-payload.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
@@ -48,7 +49,7 @@ export function createModelAdapter(model: string, work: UnitOfWork): Adapter {
     async find(id) {
       const [row] = await byId(work.db).execute({ model, id: digest(id) })
       if (row === undefined) return undefined
-      if (row.consumedAt !== null && work.arrivedAt !== undefined && row.consumedAt >= work.arrivedAt) {
+      if (row.consumedAt !== null && work.arrivedAt !== undefined && wasUnderWay(work.arrivedAt, row.consumedAt)) {
         throw new errors.InvalidGrant('consumed by a request that was under way at the same time')
       }
       const payload = fromStored(id, row.payload)

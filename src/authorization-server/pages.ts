@@ -30,14 +30,17 @@ const MESSAGES: Readonly<Record<string, string>> = {
   invalid_client: 'The application that sent you here is not known to this server.',
   invalid_redirect_uri: 'The application wants you sent to an address it has not registered, so we did not follow it.',
   access_denied: 'Access was denied.',
+  temporarily_unavailable: 'The server is not available for a moment. Try again.',
+  server_error: 'Something went wrong on our side.',
 }
 
 /** An error the engine shows to a person, for instance because redirecting it would not be safe (RFC 6749 4.1.2.1). */
 export async function renderEngineError(ctx: KoaContextWithOIDC, out: ErrorOut): Promise<void> {
+  const error = ctx.status === 503 ? 'temporarily_unavailable' : out.error
   show(ctx, 'error', {
     status: ctx.status,
     title: ctx.status >= 500 ? 'Something went wrong' : 'This request cannot go on',
-    message: MESSAGES[out.error] ?? out.error_description ?? 'The request is not valid.',
-    code: out.error,
+    message: MESSAGES[error] ?? out.error_description ?? 'The request is not valid.',
+    code: error,
   })
 }

