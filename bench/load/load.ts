@@ -1,0 +1,63 @@
+/** What to send, over and over, and what must come back. */
+export interface Load {
+  readonly path: string
+  readonly method?: 'GET' | 'POST'
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  /** Differences of one request from the next, taken in turn. */
+  readonly variants?: readonly Variant[]
+  /** Sends each variant once and no more. */
+  readonly once?: boolean
+  readonly chain?: Chain
+  /** Fewer connections than the run has. */
+  readonly connections?: number
+  /** At most this many requests. */
+  readonly amount?: number
+  /** The status that is right; 200 when left out. */
+  readonly expected?: number
+}
+
+/** What differs from request to request. */
+export interface Variant {
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+/** Tokens that a request consumes and its answer replaces. */
+export interface Chain {
+  readonly tokens: readonly string[]
+  /** The body of a request, with TOKEN where the token goes. */
+  readonly body: string
+  /** The member of the answer that holds the next token. */
+  readonly member: string
+}
+
+/** A load with where it goes and how long. */
+export interface LoadOrder extends Load {
+  readonly url: string
+  readonly seconds: number
+  readonly connections: number
+}
+
+/** What came of a load. */
+export interface LoadResult {
+  readonly requests: number
+  /** From the first request to the last answer. */
+  readonly seconds: number
+  readonly p50: number
+  readonly p99: number
+  /** Bytes sent and received, headers included. */
+  readonly bytes: number
+  /** How many answers had each status. */
+  readonly statuses: Readonly<Record<number, number>>
+  /** Connections that failed and answers that never came. */
+  readonly errors: number
+  /** The tokens of a chain that are left. */
+  readonly tokens: readonly string[]
+}
+
+/** How many answers had another status than the one that is right, or never came. */
+export function wrongAnswers({ statuses, errors }: LoadResult, expected = 200): number {
+  const others = Object.entries(statuses).filter(([status]) => Number(status) !== expected)
+  return errors + others.reduce((sum, [, count]) => sum + count, 0)
+}

@@ -1,0 +1,56 @@
+import { parseArgs } from 'node:util'
+
+export const USAGE = `npm run bench -- [options]
+  --rounds N        how often each case is measured (5)
+  --seconds S       how long each time (3)
+  --connections C   connections at once (16)
+  --only A,B        these cases only, with what they are compared to
+  --compare FILE    tell what got slower than in a former result
+  --all             also how fast a revocation arrives, and a spray of bad credentials
+  --spray N         how many bad credentials (200000)
+  --profile DIR     CPU profiles of the servers
+The embedded database is measured, or with DATABASE_URL a database made on that PostgreSQL.`
+
+/** What the benchmark was told. */
+export interface Options {
+  readonly rounds: number
+  readonly seconds: number
+  readonly connections: number
+  readonly only: readonly string[]
+  readonly compare: string | undefined
+  readonly all: boolean
+  readonly spray: number
+  readonly profile: string | undefined
+}
+
+/** @throws {TypeError} when an option is unknown or no number */
+export function readOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      rounds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '3' },
+      connections: { type: 'string', default: '16' },
+      only: { type: 'string', default: '' },
+      compare: { type: 'string' },
+      all: { type: 'boolean', default: false },
+      spray: { type: 'string', default: '200000' },
+      profile: { type: 'string' },
+    },
+  })
+  return {
+    rounds: numberOf('rounds', values.rounds),
+    seconds: numberOf('seconds', values.seconds),
+    connections: numberOf('connections', values.connections),
+    only: values.only.split(',').filter(Boolean),
+    compare: values.compare,
+    all: values.all,
+    spray: numberOf('spray', values.spray),
+    profile: values.profile,
+  }
+}
+
+function numberOf(name: string, text: string): number {
+  if (!/^[1-9]\d{0,7}$/.test(text)) throw new TypeError(`--${name} is a number from 1`)
+  return Number(text)
+}

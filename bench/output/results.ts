@@ -1,0 +1,37 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import type { Measured } from '../figures.ts'
+import type { Machine } from '../machine.ts'
+import type { Revocations } from '../revocation.ts'
+import type { Spray } from '../spray.ts'
+import { renderChart } from './chart.ts'
+import { renderReport } from './report.ts'
+
+/** Everything a run found out, as `latest.json` holds it. */
+export interface Results {
+  readonly machine: Machine
+  readonly settings: { readonly rounds: number; readonly seconds: number; readonly connections: number }
+  readonly cases: readonly Measured[]
+  readonly revocations?: readonly Revocations[]
+  readonly spray?: Spray
+}
+
+const FOLDER = fileURLToPath(new URL('../results/', import.meta.url))
+
+/** Writes the results as data, report and chart; returns the folder. */
+export async function writeResults(results: Results): Promise<string> {
+  await mkdir(FOLDER, { recursive: true })
+  await writeFile(`${FOLDER}latest.json`, `${JSON.stringify(results, rounded, 2)}\n`)
+  await writeFile(`${FOLDER}report.md`, renderReport(results))
+  await writeFile(`${FOLDER}chart.svg`, renderChart(results))
+  return FOLDER
+}
+
+export async function readResults(file: string): Promise<Results> {
+  return JSON.parse(await readFile(file, 'utf8')) as Results
+}
+
+/** Six significant digits say more than was measured. */
+function rounded(_name: string, value: unknown): unknown {
+  return typeof value === 'number' ? Number(value.toPrecision(6)) : value
+}
