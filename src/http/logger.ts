@@ -27,16 +27,20 @@ interface DescribedError {
   readonly [name: string]: unknown
 }
 
-/** An error for the log. Drizzle's own message lists the values of the query, so only its cause is told. */
+/**
+ * An error for the log. Drizzle's own message lists the values of the query, so only its cause is told;
+ * Fastify's of a malformed URL quotes the URL.
+ */
 export function describeError(error: unknown): DescribedError {
   if (!(error instanceof Error)) return { type: typeof error, message: 'not an error', stack: '' }
   const { code } = error as { code?: unknown }
   const isQuery = 'query' in error && 'params' in error
+  const instead = isQuery ? 'a query failed' : code === 'FST_ERR_BAD_URL' ? 'the URL is malformed' : undefined
   return {
     type: error.name,
-    message: isQuery ? 'a query failed' : error.message,
+    message: instead ?? error.message,
     ...(code === undefined ? {} : { code }),
-    stack: isQuery ? '' : (error.stack ?? ''),
+    stack: instead === undefined ? (error.stack ?? '') : '',
     ...(error.cause === undefined ? {} : { cause: describeError(error.cause) }),
   }
 }
