@@ -24,6 +24,7 @@ export async function offerFirstAdministrator(db: Database, now: Date): Promise<
 
 /** Whether a token would be taken; does not consume it. */
 export async function isOffered(db: Database, token: string, now: Date): Promise<boolean> {
+  if (await hasAdministrator(db)) return false
   const rows = await db.select({ digest: oneTimeLinks.digest }).from(oneTimeLinks).where(usable(token, now))
   return rows.length > 0
 }
@@ -46,7 +47,7 @@ export async function createFirstAdministrator(
       .set({ consumedAt: now })
       .where(usable(token, now))
       .returning({ digest: oneTimeLinks.digest })
-    if (consumed.length === 0) throw linkIsOver()
+    if (consumed.length === 0 || (await hasAdministrator(tx))) throw linkIsOver()
     return createAccount(tx, { ...input, role: 'admin' }, from)
   })
 }
