@@ -11,6 +11,8 @@ import type { IsUnchanged } from './verifier.ts'
 
 const UNKNOWN_MOST = 20_000
 const UNKNOWN_MS = 60_000
+/** Clocks of two processes, and a request that waits for the database, may set an issue and a change apart by this much. */
+const SKEW_MS = 60_000
 
 export interface AuthenticationDependencies {
   readonly db: Database
@@ -37,7 +39,7 @@ export function createAuthentication(dependencies: AuthenticationDependencies): 
       unknown.clear()
     },
   })
-  const isUnchanged: IsUnchanged = (tags, since) => changes.isCurrent() && !changes.changedSince(tags, since)
+  const isUnchanged: IsUnchanged = (tags, since) => changes.isCurrent() && !changes.changedSince(tags, since, SKEW_MS)
 
   return createAuthenticator({
     verifiers: [

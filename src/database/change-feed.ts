@@ -42,8 +42,8 @@ export function hearChanges(carrier: ChangeCarrier, db: Database, handlers: Feed
   }
   const catchUp = async (connection: number) => {
     handlers.onGap()
-    const { tags } = await recentChanges(db, new Date())
-    for (const { tag, at } of tags) handlers.onChange(tag, at)
+    const { rows } = await recentChanges(db, new Date())
+    for (const { tag } of rows) handlers.onChange(tag, new Date())
     caughtUp = connection
   }
   const catchUpUntilDone = (connection: number) => {
@@ -66,17 +66,26 @@ export function hearChanges(carrier: ChangeCarrier, db: Database, handlers: Feed
   }
 }
 
-/** A feed by reading the table over and over, for the embedded database: one process, at times a command beside it. */
+/** Identities are given before commits, so the latest are read again for those that were not there yet. */
+const OVERLAP = 1_000
+
+/** A feed by reading the table over and over: slower than messages, and dependent on nothing else. */
 export function pollChanges(db: Database, handlers: FeedHandlers): ChangeFeed {
+  const told = new Set<number>()
   let last = 0
   let readAt = Number.NEGATIVE_INFINITY
   let reading: Promise<void> | undefined
 
   const read = async () => {
     const startedAt = performance.now()
-    const { tags, last: newest } = await recentChanges(db, new Date(), last)
-    for (const { tag, at } of tags) handlers.onChange(tag, at)
-    last = newest
+    const { rows, last: newest } = await recentChanges(db, new Date(), Math.max(0, last - OVERLAP))
+    for (const { id, tag } of rows) {
+      if (told.has(id)) continue
+      told.add(id)
+      handlers.onChange(tag, new Date())
+    }
+    last = Math.max(last, newest)
+    for (const id of told) if (id < last - OVERLAP) told.delete(id)
     readAt = startedAt
   }
   const tick = () => {

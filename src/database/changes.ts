@@ -8,6 +8,9 @@ export const CHANNEL = 'gatehouse_changes'
 /** Longer than any self-contained token lives. */
 const KEPT_MS = 15 * 60 * 1000
 
+/** A notification holds 8,000 bytes, a tag up to 100. */
+const TAGS_AT_ONCE = 50
+
 /** Something that credentials depend on, such as `grant abc` or `account 123`. */
 export type Tag = `${'account' | 'client' | 'grant' | 'session' | 'api_key' | 'token' | 'keys'} ${string}`
 
@@ -24,12 +27,15 @@ export async function announce(db: Database, tags: readonly Tag[], now: Date): P
   if (tags.length === 0) return
   for (const listener of listeners) listener(tags, now)
   const expiresAt = new Date(now.getTime() + KEPT_MS).toISOString()
-  await db.execute(sql`
-    with told as (
-      insert into changes (tag, at, expires_at)
-      select tag, ${now.toISOString()}::timestamptz, ${expiresAt}::timestamptz
-      from json_array_elements_text(${JSON.stringify(tags)}::json) as tag returning 1)
-    select pg_notify(${CHANNEL}, ${tags.join('\n')}) from (select count(*) from told) as counted`)
+  for (let start = 0; start < tags.length; start += TAGS_AT_ONCE) {
+    const some = tags.slice(start, start + TAGS_AT_ONCE)
+    await db.execute(sql`
+      with told as (
+        insert into changes (tag, at, expires_at)
+        select tag, ${now.toISOString()}::timestamptz, ${expiresAt}::timestamptz
+        from json_array_elements_text(${JSON.stringify(some)}::json) as tag returning 1)
+      select pg_notify(${CHANNEL}, ${some.join('\n')}) from (select count(*) from told) as counted`)
+  }
 }
 
 /** Has a listener told of what this process announces. Returns how to stop. */
@@ -49,16 +55,16 @@ export async function committedChanges(db: Database, awaited: ReadonlyMap<Tag, D
   )
 }
 
-/** The changes that may still matter, and where they end. */
+/** The changes that may still matter, or those after an identity, and the last identity of all. */
 export async function recentChanges(
   db: Database,
   now: Date,
   after = 0,
-): Promise<{ tags: { tag: Tag; at: Date }[]; last: number }> {
+): Promise<{ rows: { id: number; tag: Tag }[]; last: number }> {
   const rows = await db
-    .select({ id: changes.id, tag: changes.tag, at: changes.at })
+    .select({ id: changes.id, tag: changes.tag })
     .from(changes)
     .where(after === 0 ? gt(changes.expiresAt, now) : gt(changes.id, after))
     .orderBy(changes.id)
-  return { tags: rows.map(({ tag, at }) => ({ tag: tag as Tag, at })), last: rows.at(-1)?.id ?? after }
+  return { rows: rows.map(({ id, tag }) => ({ id, tag: tag as Tag })), last: rows.at(-1)?.id ?? after }
 }

@@ -5,8 +5,8 @@ import type { Storage } from './storage.ts'
 
 /** Longer than any self-contained token lives: older changes cannot matter to one that is still good. */
 const KEPT_MS = 15 * 60 * 1000
-/** Clocks of two processes may differ by this much. */
-const SKEW_MS = 2_000
+/** A verification may overlap a change by this much and is not remembered. */
+const OVERLAP_MS = 2_000
 /** How long a change may take from its announcement to its commit. */
 const UNSETTLED_MS = 5_000
 
@@ -23,7 +23,7 @@ export interface LiveChanges {
   /** Whether this process hears of changes. While it does not, what it remembers is not to be trusted. */
   isCurrent(): boolean
   /** Whether one of these changed, or is changing here, since a moment; if so only the database can tell. */
-  changedSince(tags: readonly Tag[], moment: Date): boolean
+  changedSince(tags: readonly Tag[], moment: Date, skewMs?: number): boolean
   /** Has a rememberer told from now on. */
   tell(rememberer: Rememberer): void
   close(): Promise<void>
@@ -70,12 +70,12 @@ export async function openLiveChanges(
 
   return {
     isCurrent: feed.isCurrent,
-    changedSince(tags, moment) {
+    changedSince(tags, moment, skewMs = OVERLAP_MS) {
       if (changedAt.size === 0 && unsettledUntil.size === 0) return false
       return tags.some((tag) => {
         if ((unsettledUntil.get(tag) ?? 0) > Date.now()) return true
         const at = changedAt.get(tag)
-        return at !== undefined && at + SKEW_MS >= moment.getTime()
+        return at !== undefined && at + skewMs >= moment.getTime()
       })
     },
     tell: (rememberer) => void rememberers.add(rememberer),
@@ -91,7 +91,13 @@ async function openFeed(storage: Storage, natsUrl: string | undefined, handlers:
   const { address, db } = storage
   if (natsUrl !== undefined) {
     const { carryByNats } = await import('./nats-carrier.ts')
-    return hearChanges(await carryByNats(natsUrl, db, handlers.onError), db, handlers)
+    const heard = hearChanges(await carryByNats(natsUrl, db, handlers.onError), db, handlers)
+    // Commands and processes that end do not publish what they commit: the table is read besides.
+    const polled = pollChanges(db, handlers)
+    return {
+      isCurrent: () => polled.isCurrent() && heard.isCurrent(),
+      close: async () => void (await Promise.all([heard.close(), polled.close()])),
+    }
   }
   return 'url' in address ? hearChanges(carryByPostgres(address.url), db, handlers) : pollChanges(db, handlers)
 }
