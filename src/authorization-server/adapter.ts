@@ -72,26 +72,26 @@ export function createModelAdapter(model: string, work: UnitOfWork): Adapter {
     },
 
     async destroy(id) {
-      const destroyed = await work.db.delete(providerModels).where(key(id)).returning({
-        accountId: providerModels.accountId,
-        clientId: providerModels.clientId,
-      })
-      if (model === 'Grant') await announce(work.db, [`grant ${id}`], new Date())
-      if (IS_ACCESS_TOKEN.has(model)) await announce(work.db, [`token ${digest(id)}`], new Date())
-      const [grant] = model === 'Grant' ? destroyed : []
-      if (grant?.accountId == null) return
-      await record(work.db, {
-        type: 'grant.end',
-        subject: { kind: 'account', id: grant.accountId },
-        clientId: grant.clientId ?? undefined,
+      const now = new Date()
+      await work.db.transaction(async (tx) => {
+        const [destroyed] = await tx.delete(providerModels).where(key(id)).returning({
+          accountId: providerModels.accountId,
+          clientId: providerModels.clientId,
+        })
+        if (IS_ACCESS_TOKEN.has(model)) await announce(tx, [`token ${digest(id)}`], now)
+        if (model !== 'Grant') return
+        await announce(tx, [`grant ${id}`], now)
+        if (destroyed?.accountId == null) return
+        const subject = { kind: 'account', id: destroyed.accountId } as const
+        await record(tx, { type: 'grant.end', subject, clientId: destroyed.clientId ?? undefined })
       })
     },
 
     async revokeByGrantId(grantId) {
-      await work.db
-        .delete(providerModels)
-        .where(and(eq(providerModels.grantId, grantId), eq(providerModels.model, model)))
-      if (IS_ACCESS_TOKEN.has(model)) await announce(work.db, [`grant ${grantId}`], new Date())
+      await work.db.transaction(async (tx) => {
+        await tx.delete(providerModels).where(and(eq(providerModels.grantId, grantId), eq(providerModels.model, model)))
+        if (IS_ACCESS_TOKEN.has(model)) await announce(tx, [`grant ${grantId}`], new Date())
+      })
     },
   }
 }

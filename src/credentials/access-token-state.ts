@@ -138,8 +138,12 @@ export async function findTokenOwner(
 /** Marks an access token as revoked until it would have expired anyway. */
 export async function revokeAccessToken(db: Database, id: string, expiresAt: Date, now: Date): Promise<void> {
   await db.transaction(async (tx) => {
-    await tx.insert(revokedTokens).values({ tokenId: id, expiresAt }).onConflictDoNothing()
-    await announce(tx, [`token ${id}`], now)
+    const revoked = await tx
+      .insert(revokedTokens)
+      .values({ tokenId: id, expiresAt })
+      .onConflictDoNothing()
+      .returning({ tokenId: revokedTokens.tokenId })
+    if (revoked.length > 0) await announce(tx, [`token ${id}`], now)
   })
 }
 

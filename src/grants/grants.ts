@@ -66,12 +66,14 @@ export async function listGrants(db: Database, accountId: string, now: Date): Pr
  */
 export async function revokeGrants(db: Database, accountId: string, clientId: string, now: Date): Promise<void> {
   await db.transaction(async (tx) => {
-    const revoked = await tx
+    const all = and(eq(providerModels.accountId, accountId), eq(providerModels.clientId, clientId))
+    // The grants first: a refresh that is under way locks them last, and finds them gone.
+    const grants = await tx
       .delete(providerModels)
-      .where(and(eq(providerModels.accountId, accountId), eq(providerModels.clientId, clientId)))
-      .returning({ model: providerModels.model, grantId: providerModels.grantId })
-    if (!revoked.some(({ model }) => model === 'Grant')) throw new NotFound('Nothing is granted to that client.')
-    const grants = revoked.filter(({ model }) => model === 'Grant')
+      .where(and(all, eq(providerModels.model, 'Grant')))
+      .returning({ grantId: providerModels.grantId })
+    if (grants.length === 0) throw new NotFound('Nothing is granted to that client.')
+    await tx.delete(providerModels).where(all)
     await announce(
       tx,
       grants.map(({ grantId }): Tag => `grant ${grantId}`),
