@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -28,6 +28,7 @@ export async function startEmbedded(dataDir: string): Promise<EmbeddedDatabase> 
   try {
     const data = join(dataDir, 'postgres')
     if (!existsSync(join(data, 'PG_VERSION'))) await makeCluster(data)
+    chmodSync(data, 0o700)
     const pglite = await openPGlite(data)
     mkdirSync(dirname(socket), { recursive: true, mode: 0o700 })
     rmSync(socket, { force: true })
