@@ -82,7 +82,7 @@ export function createConfiguration(dependencies: AuthorizationServerDependencie
     extraTokenClaims: async (ctx, token) =>
       'grantId' in token ? { grant_id: token.grantId, role: ctx.oidc.entities.Account?.role } : undefined,
     clientBasedCORS: (_ctx, origin, client) =>
-      (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),
+      origin !== 'null' && (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),
     renderError: renderEngineError,
   }
 }

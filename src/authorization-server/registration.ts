@@ -13,6 +13,7 @@ export const extraClientMetadata: NonNullable<Configuration['extraClientMetadata
     if (ctx === undefined) return
     if (value !== undefined) throw new errors.InvalidClientMetadata(`${name} is not for a client to set`)
     if (name !== 'allowed_scope' || metadata.scope === undefined) return
+    if (typeof metadata.scope !== 'string') throw new errors.InvalidClientMetadata('scope must be a string')
     metadata.allowed_scope = metadata.scope
     delete metadata.scope
   },

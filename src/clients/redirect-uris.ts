@@ -26,5 +26,6 @@ export function redirectUriProblem(uri: string, type: ClientType): string | unde
 /** The host a person is shown for a redirect URI; for a private-use scheme, the scheme. */
 export function redirectHost(uri: string): string {
   const url = URL.parse(uri)
-  return url === null ? uri : url.host || url.protocol.replace(/:$/, '')
+  if (url === null) return uri
+  return /^https?:$/.test(url.protocol) ? url.host : url.protocol.slice(0, -1)
 }

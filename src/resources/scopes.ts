@@ -4,7 +4,7 @@ import type { Role } from '../accounts/accounts.ts'
 export const API_SCOPES: Readonly<Record<string, string>> = {
   'profile:read': 'Read your name, e-mail address and role',
   'keys:read': 'See the list of your API keys, without the keys themselves',
-  'keys:write': 'Revoke and replace your API keys',
+  'keys:write': 'Revoke and replace your API keys, and hold the new ones',
   'admin:read': 'See every account of this server, as an administrator',
   'admin:write': 'Change accounts and settings of this server, as an administrator',
 }
