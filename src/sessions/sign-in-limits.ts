@@ -24,8 +24,8 @@ export function createSignInLimits(signUp: 'open' | 'closed'): SignInLimits {
   return {
     async guard(email, from, signIn) {
       const account = `${digest(emailKey(email))} ${from}`
-      await byAccount.attempt(account)
       await byNetwork.attempt(from)
+      await byAccount.attempt(account)
       const giveBack = () => Promise.all([byAccount.succeeded(account), byNetwork.succeeded(from)])
       try {
         const result = await signIn()
