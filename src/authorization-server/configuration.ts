@@ -13,6 +13,7 @@ import { createGrantLoader } from './load-grant.ts'
 import { renderEngineError, renderSignedOut, renderSignOut } from './pages.ts'
 import { extraClientMetadata } from './registration.ts'
 import { createResourceIndicators } from './resource-indicators.ts'
+import { findSignedIn } from './sign-out.ts'
 
 /** The configuration of the engine: each choice that is not its default stands here. */
 export function createConfiguration(dependencies: AuthorizationServerDependencies): Configuration {
@@ -68,7 +69,12 @@ export function createConfiguration(dependencies: AuthorizationServerDependencie
         secretFactory: makeOpaqueToken,
       },
       resourceIndicators: createResourceIndicators(config.issuer, work),
-      rpInitiatedLogout: { enabled: true, logoutSource: renderSignOut, postLogoutSuccessSource: renderSignedOut },
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource: renderSignOut,
+        postLogoutSuccessSource: async (ctx) =>
+          renderSignedOut(ctx, (await findSignedIn(ctx, dependencies)) !== undefined),
+      },
     },
     ttl: lifetimes,
     interactions: {

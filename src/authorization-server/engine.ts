@@ -10,7 +10,7 @@ import { openFormAction } from './form-action.ts'
 import { refuseOtherGrantTypes } from './grant-types.ts'
 import { OAuth21Provider } from './redirect-uri-at-token.ts'
 import { presentRegistration } from './registration.ts'
-import { endFirstPartySession } from './sign-out.ts'
+import { askBeforeSignOut, endFirstPartySession } from './sign-out.ts'
 import { answerForStructuredToken } from './structured-tokens.ts'
 
 /** The engine as the rest of the server uses it. */
@@ -36,6 +36,7 @@ export function createEngine(dependencies: AuthorizationServerDependencies, log:
     await next()
     if (ctx.oidc === undefined) return
     await answerForStructuredToken(ctx, dependencies)
+    await askBeforeSignOut(ctx, dependencies)
     await endFirstPartySession(ctx, dependencies)
     presentRegistration(ctx)
     openFormAction(ctx)

@@ -17,12 +17,12 @@ export async function renderSignOut(ctx: KoaContextWithOIDC): Promise<void> {
 }
 
 /** Says that the person is signed out, or still signed in after declining to be. */
-export async function renderSignedOut(ctx: KoaContextWithOIDC): Promise<void> {
+export async function renderSignedOut(ctx: KoaContextWithOIDC, signedInHere: boolean): Promise<void> {
   const { client, provider } = ctx.oidc
   const { accountId } = await provider.Session.get(ctx)
   show(ctx, 'signed-out', {
     client: client && { name: client.clientName ?? client.clientId },
-    stays: accountId !== undefined,
+    stays: signedInHere || accountId !== undefined,
   })
 }
 
