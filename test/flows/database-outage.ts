@@ -11,6 +11,9 @@ import { startProxy } from '../fixtures/proxy.ts'
 import { basic, clientPost } from '../fixtures/wire.ts'
 
 const skip = process.env.TEST_DATABASE_URL ? false : 'the embedded database does not go away'
+/** As many as the pool of a server has. */
+const CONNECTIONS = 10
+const STUCK = 'a connection lost in a transaction never comes back (porsager/postgres#1208, #1216)'
 const html = { accept: 'text/html' }
 
 async function startProxyTo(t: Test, server: Gatehouse) {
@@ -155,34 +158,35 @@ t.test('a database that goes away', { skip }, async (t) => {
   })
 })
 
-t.test('a request under way when the database goes away has done nothing, and can be repeated', { skip }, async (t) => {
+async function repeatAfterOutage(t: Test, refreshes: number) {
   const straight = await startGatehouse(t)
   const proxy = await startProxyTo(t, straight)
   const { SECRET_KEYS } = straight.env
   const { url } = await startServer(t, { DATABASE_URL: proxy.url, SECRET_KEYS, ISSUER: straight.url })
   const server = gatehouseAt(url, straight)
   const person = await makePerson(server)
-  const { refreshToken } = await signIn(server, person)
+  const sessions = await Promise.all(Array.from({ length: refreshes }, () => signIn(server, person)))
   const client = await makeClient(straight)
   const { redeem } = await authorize(straight, client, person)
   const { refresh_token = '' } = await redeem()
   const send = () => [
     server.post('/api/auth/login/jwt', { email: person.email, password: person.password }),
-    server.post('/api/auth/refresh', { refreshToken }),
+    ...sessions.map(({ refreshToken }) => server.post('/api/auth/refresh', { refreshToken })),
     tokenRequest(server, client, { grant_type: 'refresh_token', refresh_token }),
   ]
 
   await straight.db.transaction(async (tx) => {
     await tx.execute(sql`lock table accounts, first_party_refresh_tokens, provider_models in access exclusive mode`)
     const sent = send()
+    const expected = Math.min(sent.length, CONNECTIONS)
     const waiting = sql`select 1 from pg_locks where not granted
       and database = (select oid from pg_database where datname = current_database())`
     const blocked = await eventually(
       async () => (await straight.db.execute(waiting)).length,
-      (count) => count >= sent.length,
+      (count) => count >= expected,
       5_000,
     )
-    t.equal(blocked, sent.length, 'each waits for the database')
+    t.equal(blocked, expected, 'they wait for the database')
     await proxy.cut()
     for (const response of await Promise.all(sent)) t.equal(response.status, 503)
   })
@@ -190,7 +194,15 @@ t.test('a request under way when the database goes away has done nothing, and ca
   await proxy.restore()
   t.ok(await becomesReady(server))
   for (const response of await Promise.all(send())) t.equal(response.status, 200)
-})
+}
+
+t.test('requests under way when the database goes away have done nothing, and can be repeated', { skip }, (t) =>
+  repeatAfterOutage(t, 1),
+)
+
+t.test('so with every connection of the pool in a transaction', { skip, todo: STUCK }, (t) =>
+  repeatAfterOutage(t, CONNECTIONS),
+)
 
 t.test('connections that the database ends are replaced', { skip }, async (t) => {
   const server = await startGatehouse(t)
