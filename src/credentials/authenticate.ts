@@ -1,8 +1,8 @@
-import { hash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import type { LiveChanges } from '../database/live-changes.ts'
 import { CredentialRequired, InvalidCredential, InvalidRequest, UnknownCredential } from '../errors.ts'
-import { apiKeyHeader, bearerToken } from './presented.ts'
+import { createFingerprint } from '../secrets/fingerprint.ts'
+import { apiKeyHeader } from './presented.ts'
 import type { UnknownCache } from './unknown-cache.ts'
 import type { VerifiedCache } from './verified-cache.ts'
 import type { CredentialVerifier, Verified } from './verifier.ts'
@@ -19,8 +19,8 @@ export type Authenticator = (request: FastifyRequest, now: Date) => Promise<Veri
 
 /**
  * The one way to judge a credential. The form of what is presented chooses the one verifier that
- * judges it; its answer is final, and is remembered under the SHA-256 of what was presented, which
- * costs a microsecond and gives nothing away in a heap dump.
+ * judges it; its answer is final, and is remembered under a fingerprint of what was presented, which
+ * gives nothing away in a heap dump.
  *
  * The authenticator throws {@link CredentialRequired} when nothing is presented, {@link InvalidRequest}
  * when more than one credential is (RFC 6750 2) or one stands in the query, and
@@ -28,6 +28,7 @@ export type Authenticator = (request: FastifyRequest, now: Date) => Promise<Veri
  */
 export function createAuthenticator(dependencies: AuthenticatorDependencies): Authenticator {
   const { verifiers, cache, unknown, changes } = dependencies
+  const fingerprint = createFingerprint()
 
   return (request, now) => {
     if (credentialHeaders(request.raw.rawHeaders) > 1) {
@@ -36,10 +37,8 @@ export function createAuthenticator(dependencies: AuthenticatorDependencies): Au
     if (Object.hasOwn(request.query as object, 'access_token')) {
       throw new InvalidRequest('A credential is never taken from the query string.')
     }
-    const bearer = bearerToken(request)
-    const apiKey = apiKeyHeader(request)
-    if (bearer === undefined && apiKey === undefined) throw new CredentialRequired()
-    const key = hash('sha256', bearer === undefined ? `X-API-Key ${apiKey}` : bearer, 'base64url')
+    const key = keyOf(request)
+    if (key === undefined) throw new CredentialRequired()
     const remembered = changes.isCurrent() ? cache.get(key, now) : undefined
     return remembered ?? verify(request, key, now)
   }
@@ -59,6 +58,14 @@ export function createAuthenticator(dependencies: AuthenticatorDependencies): Au
       }
     }
     throw new CredentialRequired()
+  }
+
+  /** Names what is presented by its header too, which no value of the other header can pretend to be. */
+  function keyOf(request: FastifyRequest): string | undefined {
+    const { authorization } = request.headers
+    if (authorization !== undefined) return fingerprint(authorization)
+    const apiKey = apiKeyHeader(request)
+    return apiKey === undefined ? undefined : fingerprint(`X-API-Key\n${apiKey}`)
   }
 }
 

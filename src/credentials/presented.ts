@@ -8,10 +8,12 @@ import { InvalidCredential, InvalidRequest } from '../errors.ts'
  */
 export function bearerToken(request: FastifyRequest): string | undefined {
   const header = request.headers.authorization
-  if (header === undefined || !/^bearer(\s|$)/i.test(header)) return undefined
+  if (header === undefined) return undefined
   const match = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i.exec(header)
-  if (match?.[1] === undefined) throw new InvalidRequest('The Authorization header must be "Bearer" and one token.')
-  return match[1]
+  if (match !== null) return match[1]
+  if (/^bearer(\s|$)/i.test(header))
+    throw new InvalidRequest('The Authorization header must be "Bearer" and one token.')
+  return undefined
 }
 
 /** The value of an `X-API-Key` header. */
