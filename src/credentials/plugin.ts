@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import { type Account, findAccount } from '../accounts/accounts.ts'
 import type { Database } from '../database/client.ts'
@@ -31,34 +31,46 @@ export const credentials = fastifyPlugin(async (app: FastifyInstance, options: C
   app.decorateRequest('verified', undefined)
 
   app.addHook('onRoute', (route) => {
-    if (route.config?.access === undefined) throw new Error(`${route.method} ${route.url} does not say who may call it`)
-  })
-
-  // With a callback, not a promise: what is remembered is judged without waiting for another turn.
-  app.addHook('onRequest', (request, _reply, done) => {
-    const { access } = request.routeOptions.config
-    if (access === undefined || access.credentials === 'none') return done()
-    const refuse = (error: Error) =>
-      done(access.credentials === 'optional' && error instanceof CredentialRequired ? undefined : error)
-    const admit = (verified: Verified) => {
-      try {
-        authorize(verified.principal, access)
-      } catch (error) {
-        return done(error as Error)
-      }
-      request.verified = verified
-      options.onPrincipal(verified.principal, request)
-      done()
-    }
-    try {
-      const verified = options.authenticate(request, new Date())
-      if (verified instanceof Promise) verified.then(admit, refuse)
-      else admit(verified)
-    } catch (error) {
-      refuse(error as Error)
-    }
+    const access = route.config?.access
+    if (access === undefined) throw new Error(`${route.method} ${route.url} does not say who may call it`)
+    if (access.credentials === 'none') return
+    route.onRequest = [judge(access, options), ...[route.onRequest ?? []].flat()]
   })
 })
+
+/** With a callback, not a promise: what is remembered is judged without waiting for another turn. */
+function judge(access: Access, { authenticate, onPrincipal }: CredentialsOptions): onRequestHookHandler {
+  type Done = (error?: Error) => void
+
+  const refuse = (error: Error, done: Done) =>
+    done(access.credentials === 'optional' && error instanceof CredentialRequired ? undefined : error)
+
+  const admit = (verified: Verified, request: FastifyRequest, done: Done) => {
+    try {
+      authorize(verified.principal, access)
+    } catch (error) {
+      return done(error as Error)
+    }
+    request.verified = verified
+    onPrincipal(verified.principal, request)
+    done()
+  }
+
+  return (request, _reply, done) => {
+    let verified: Verified | Promise<Verified>
+    try {
+      verified = authenticate(request, new Date())
+    } catch (error) {
+      return refuse(error as Error, done)
+    }
+    if (verified instanceof Promise) {
+      verified.then(
+        (found) => admit(found, request, done),
+        (error: Error) => refuse(error, done),
+      )
+    } else admit(verified, request, done)
+  }
+}
 
 /** The principal of a request on a route that takes a credential. */
 export function requirePrincipal(request: FastifyRequest): Principal {
@@ -72,11 +84,18 @@ export function findPrincipal(request: FastifyRequest): Principal | undefined {
   return request.verified?.principal
 }
 
-/** The account behind a request, looked up once for each credential; undefined for a client on its own behalf. */
-export async function accountOf(request: FastifyRequest, db: Database): Promise<Account | undefined> {
+/**
+ * The account behind a request, looked up once for each credential and at once afterwards; undefined for
+ * a client on its own behalf.
+ */
+export function accountOf(request: FastifyRequest, db: Database): Account | undefined | Promise<Account | undefined> {
   const { verified } = request
   if (verified?.principal.subject.kind !== 'account') return undefined
-  verified.account ??= await findAccount(db, verified.principal.subject.id)
+  return verified.account ?? lookUpAccount(verified, verified.principal.subject.id, db)
+}
+
+async function lookUpAccount(verified: Verified, id: string, db: Database): Promise<Account | undefined> {
+  verified.account = await findAccount(db, id)
   return verified.account
 }
 

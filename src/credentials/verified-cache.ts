@@ -15,9 +15,20 @@ export interface VerifiedCache {
   readonly bytes: number
 }
 
-/** @param maxBytes the least recently used entries leave when this is passed */
+interface Entry {
+  readonly verified: Verified
+  readonly bytes: number
+  /** Whether it was asked for since it was last considered for leaving. */
+  used: boolean
+}
+
+/**
+ * The oldest entries leave when the limit is passed, those that were used since get a second chance: a use
+ * only sets a flag, where keeping the order of uses would move entries, and garbage, on every request.
+ * @param maxBytes what the entries may take
+ */
 export function createVerifiedCache(maxBytes: number): VerifiedCache {
-  const entries = new Map<string, { verified: Verified; bytes: number }>()
+  const entries = new Map<string, Entry>()
   const keysByTag = new Map<Tag, Set<string>>()
   let bytes = 0
 
@@ -33,6 +44,15 @@ export function createVerifiedCache(maxBytes: number): VerifiedCache {
     }
   }
 
+  const evictOldest = () => {
+    for (const [key, entry] of entries) {
+      if (!entry.used) return remove(key)
+      entry.used = false
+      entries.delete(key)
+      entries.set(key, entry)
+    }
+  }
+
   return {
     get(key, now) {
       const entry = entries.get(key)
@@ -41,8 +61,7 @@ export function createVerifiedCache(maxBytes: number): VerifiedCache {
         remove(key)
         return undefined
       }
-      entries.delete(key)
-      entries.set(key, entry)
+      entry.used = true
       return entry.verified
     },
     put(key, verified) {
@@ -50,17 +69,13 @@ export function createVerifiedCache(maxBytes: number): VerifiedCache {
       const size =
         ENTRY_BYTES + 2 * (key.length + verified.tags.join().length + [...verified.principal.scope].join().length)
       if (size > maxBytes) return
-      entries.set(key, { verified, bytes: size })
+      entries.set(key, { verified, bytes: size, used: false })
       bytes += size
       for (const tag of verified.tags) {
         const keys = keysByTag.get(tag) ?? new Set()
         keysByTag.set(tag, keys.add(key))
       }
-      while (bytes > maxBytes) {
-        const oldest = entries.keys().next()
-        if (oldest.done) break
-        remove(oldest.value)
-      }
+      while (bytes > maxBytes) evictOldest()
     },
     forget(tag) {
       for (const key of keysByTag.get(tag) ?? []) remove(key)

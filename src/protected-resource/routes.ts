@@ -1,31 +1,29 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyRequest } from 'fastify'
+import type { Account } from '../accounts/accounts.ts'
 import { wireRole } from '../accounts/schemas.ts'
 import { accountOf, requirePrincipal } from '../credentials/plugin.ts'
 import type { Principal } from '../credentials/principal.ts'
 import type { Database } from '../database/client.ts'
 
-/** Who am I, for any credential. */
+/** Who am I, for any credential; e-mail and name only with `profile:read`. */
 export const meRoutes: FastifyPluginAsyncTypebox<{ db: Database }> = async (app, { db }) => {
-  app.get('/api/me', { config: { access: { credentials: 'any' } } }, async (request) => {
+  app.get('/api/me', { config: { access: { credentials: 'any' } } }, (request) => {
     const principal = requirePrincipal(request)
-    return { ...described(principal), ...(await profile(request, db)) }
+    const account = principal.scope.has('profile:read') ? accountOf(request, db) : undefined
+    return account instanceof Promise
+      ? account.then((found) => described(principal, found))
+      : described(principal, account)
   })
 }
 
-function described({ subject, clientId, credential, scope, role }: Principal) {
+function described({ subject, clientId, credential, scope, role }: Principal, account: Account | undefined) {
   return {
     subject,
-    ...(clientId === undefined ? {} : { clientId }),
+    clientId,
     credential: { kind: credential.kind, id: credential.id },
     scopes: [...scope],
     role: wireRole(role) ?? null,
+    email: account?.email,
+    name: account?.name,
   }
-}
-
-/** E-mail and name, for an account whose credential holds `profile:read`. */
-async function profile(request: FastifyRequest, db: Database) {
-  if (!requirePrincipal(request).scope.has('profile:read')) return {}
-  const account = await accountOf(request, db)
-  return account === undefined ? {} : { email: account.email, name: account.name }
 }
