@@ -17,4 +17,4 @@ EXPOSE 3000
 VOLUME /app/.data
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/readyz`).then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "--max-semi-space-size=4", "--v8-pool-size=1", "--liftoff-only", "--import", "./src/imports.ts", "src/server.ts"]
+CMD ["node", "--expose-gc", "--v8-pool-size=1", "--liftoff-only", "--import", "./src/imports.ts", "src/server.ts"]
