@@ -28,4 +28,4 @@ export interface Case {
 }
 
 /** The case that the others are set in relation to. */
-export const BASELINE = 'twin'
+export const BASELINE = 'bare'

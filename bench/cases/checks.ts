@@ -3,7 +3,7 @@ import type { Gatehouse } from '../gatehouse/gatehouse.ts'
 import { bearer, json } from '../gatehouse/http.ts'
 import { makeApiKey, type Person, signIn, type World } from '../gatehouse/world.ts'
 import type { Load } from '../load/load.ts'
-import type { Case } from './case.ts'
+import { BASELINE, type Case } from './case.ts'
 
 /** Whoever presents credentials in the checks. */
 export const bearerOf = ({ people }: World): Person => people[0] as Person
@@ -22,7 +22,7 @@ export async function warmChecks(gatehouse: Gatehouse, world: World, apiKey: str
   const shared = {
     group: 'warm',
     server: async () => gatehouse.process,
-    target: { against: 'twin', atLeast: 0.9 },
+    target: { against: BASELINE, atLeast: 0.9 },
   } as const
   const warm = async (headers: Record<string, string>): Promise<Load> => {
     await json(fetch(`${gatehouse.url}/api/me`, { headers }))

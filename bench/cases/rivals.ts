@@ -4,22 +4,29 @@ import { insertApiKeys } from '../gatehouse/fresh-credentials.ts'
 import type { Gatehouse } from '../gatehouse/gatehouse.ts'
 import { basic, bearer, FORM } from '../gatehouse/http.ts'
 import type { Place } from '../gatehouse/place.ts'
-import { API_SCOPE, clientCredentials, type World } from '../gatehouse/world.ts'
+import { API_SCOPE, BARE_PATH, clientCredentials, type World } from '../gatehouse/world.ts'
 import type { Load } from '../load/load.ts'
 import { type ServerProcess, startServer } from '../processes/processes.ts'
-import type { Case } from './case.ts'
+import { BASELINE, type Case } from './case.ts'
 import { bearerOf } from './checks.ts'
 
 const BCRYPT_COST = 10
 const ISSUER = 'https://issuer.example'
 const KEYS_PER_SECOND = 4_000
 
-/** The same route without a credential: Gatehouse's own, its twin, and one of Fastify alone. */
+/** The same route without a credential: in Gatehouse, in a process of its own, and by Fastify alone. */
 export function routes(gatehouse: Gatehouse, answer: object): Case[] {
   const load = () => ({ path: '/api/me' })
   const group = 'route'
   return [
-    { name: 'twin', title: 'GET /api/me without a credential', group, server: started('twin', { answer }), load },
+    {
+      name: BASELINE,
+      title: 'GET /api/me without a credential',
+      group,
+      server: async () => gatehouse.process,
+      load: () => ({ path: BARE_PATH }),
+    },
+    { name: 'twin', title: 'The same in a process of its own', group, server: started('twin', { answer }), load },
     {
       name: 'healthz',
       title: 'GET /healthz of Gatehouse',

@@ -8,6 +8,8 @@ const PASSWORD = 'correct horse battery staple'
 
 /** Scopes of the built-in resource that an ordinary account may give away. */
 export const API_SCOPE = ['profile:read', 'keys:read', 'keys:write']
+/** Where the server under measurement answers as `GET /api/me` does, to anyone. */
+export const BARE_PATH = '/bare/me'
 export const REDIRECT_URI = 'https://app.example/callback'
 /** A resource of the operator's, whose tokens are opaque. */
 export const PARCELS = { identifier: 'https://parcels.example', scope: 'parcels:read' }

@@ -56,7 +56,7 @@ function renderPanel(title: string, members: readonly Measured[], top: number): 
   const bars = members.map(({ title: name, group, name: id, median }, index) => {
     const y = top + HEAD - 8 + index * ROW
     const width = Math.max(1, (median.perCpuSecond / most) * (WIDTH - LABEL - VALUE - 16))
-    const ours = group !== 'rival' && id !== 'twin' && id !== 'bare-fastify'
+    const ours = group !== 'rival' && !['bare', 'twin', 'bare-fastify'].includes(id)
     const kind = { cold: ', never seen', warm: ', seen before', refused: ', refused' }[group as string] ?? ''
     return `<text x="${LABEL - 8}" y="${y + 13}" text-anchor="end">${escape(name + kind)}</text>
 <rect class="${ours ? 'ours' : 'other'}" x="${LABEL}" y="${y}" width="${width.toFixed(1)}" height="17" rx="2"/>

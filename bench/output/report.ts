@@ -21,8 +21,8 @@ export function renderReport({ machine, settings, cases, revocations, spray }: R
 }
 
 const EXPLANATION = `Requests per CPU second of the server's process (req/CPU s) are the figures to compare: they survive a busy machine.
-Ratio sets them in relation to \`GET /api/me\` without a credential: the same bytes under the same plugins and hooks
-in a process of its own. Rivals that check a credential have that route too. Bytes are those of a request
+Ratio sets them in relation to \`GET /api/me\` without a credential: the same answer of the same process, for anyone.
+Rivals have that route under the same plugins and hooks in processes of their own. Bytes are those of a request
 and its answer on the wire. Queries and writes are the statements a request sends, counted in the driver. With the
 embedded database its work is part of the server's CPU time; a PostgreSQL works outside of it.`
 
