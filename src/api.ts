@@ -1,5 +1,6 @@
 import cors from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
+import type { Account } from './accounts/accounts.ts'
 import { adminRoutes } from './admin/routes.ts'
 import type { LastUsed } from './api-keys/last-used.ts'
 import { apiKeyRoutes } from './api-keys/routes.ts'
@@ -8,6 +9,7 @@ import type { Authenticator } from './credentials/authenticate.ts'
 import { challenge } from './credentials/challenge.ts'
 import { credentials } from './credentials/plugin.ts'
 import type { Database } from './database/client.ts'
+import type { Remembered } from './database/remembered.ts'
 import { NotFound } from './errors.ts'
 import { grantRoutes } from './grants/routes.ts'
 import { guideRoutes } from './guide/routes.ts'
@@ -22,6 +24,7 @@ import type { SignInLimits } from './sessions/sign-in-limits.ts'
 export interface ApiOptions {
   readonly config: Config
   readonly db: Database
+  readonly accounts: Remembered<Account>
   readonly keys: KeyRing
   readonly refreshCookie: RefreshCookie
   readonly signInLimits: SignInLimits
@@ -33,6 +36,7 @@ export interface ApiOptions {
 export async function registerApi(api: FastifyInstance, options: ApiOptions): Promise<void> {
   const { config, db, lastUsed } = options
   const { issuer, apiKeyPrefix, corsOrigins } = config
+  const findAccount = (id: string) => options.accounts.find(db, id)
 
   api.setErrorHandler(
     createErrorHandler((error, _request, reply) => {
@@ -63,8 +67,8 @@ export async function registerApi(api: FastifyInstance, options: ApiOptions): Pr
   await api.register(sessionRoutes, { ...options, issuer, origins: [issuer, ...corsOrigins] })
   await api.register(apiKeyRoutes, { db, keyPrefix: apiKeyPrefix })
   await api.register(grantRoutes, { db })
-  await api.register(meRoutes, { db })
-  await api.register(guideRoutes, { db })
+  await api.register(meRoutes, { findAccount })
+  await api.register(guideRoutes, { findAccount })
   await api.register(adminRoutes, { db })
   api.all('/api/*', { config: { access: { credentials: 'none' } } }, async () => {
     throw new NotFound()

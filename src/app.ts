@@ -1,16 +1,18 @@
 import type { FastifyInstance } from 'fastify'
+import { findAccount } from './accounts/accounts.ts'
 import { registerApi } from './api.ts'
 import { createLastUsed } from './api-keys/last-used.ts'
 import { createEngine } from './authorization-server/engine.ts'
 import { interactionRoutes } from './authorization-server/interactions/routes.ts'
 import { mountProvider } from './authorization-server/mount.ts'
 import { createUnitOfWork } from './authorization-server/unit-of-work.ts'
-import { createClientCache } from './clients/client-cache.ts'
+import { findClient } from './clients/clients.ts'
 import type { Config } from './config.ts'
 import { createAuthentication } from './credentials/authentication.ts'
 import { deleteExpired } from './database/expiry.ts'
 import { openLiveChanges } from './database/live-changes.ts'
 import { isMigrated } from './database/migrate.ts'
+import { createRemembered } from './database/remembered.ts'
 import type { Storage } from './database/storage.ts'
 import { homeRoutes } from './home/routes.ts'
 import { registerHealth } from './http/health.ts'
@@ -19,6 +21,7 @@ import { createAttemptLimit } from './http/rate-limits.ts'
 import { createKeyRing } from './keys/key-ring.ts'
 import { ensureSigningKeys, loadSigningKeys } from './keys/signing-keys.ts'
 import { registerResourceMetadata } from './protected-resource/metadata.ts'
+import { findResource } from './resources/resources.ts'
 import { createSealer } from './secrets/sealed.ts'
 import { createRefreshCookie } from './sessions/cookie.ts'
 import { createSignInLimits } from './sessions/sign-in-limits.ts'
@@ -53,7 +56,8 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
     keys,
     sealer,
     refreshCookie,
-    clients: createClientCache(changes),
+    clients: createRemembered(changes, 'client', findClient),
+    resources: createRemembered(changes, 'resource', (db, identifier) => findResource(db, issuer, identifier)),
     clientAttempts: createAttemptLimit(30, 300),
   }
   let engine = createEngine(server, app.log)
@@ -91,6 +95,7 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
   await app.register(registerApi, {
     config,
     db,
+    accounts: createRemembered(changes, 'account', findAccount),
     keys,
     refreshCookie,
     signInLimits,

@@ -1,20 +1,25 @@
 import { type Adapter, errors } from 'oidc-provider'
 import { record } from '../audit/audit.ts'
-import type { ClientCache } from '../clients/client-cache.ts'
+import type { Client } from '../clients/clients.ts'
 import { type ClientMetadata, fromRegistration, toMetadata } from '../clients/metadata.ts'
+import type { Remembered } from '../database/remembered.ts'
 import { clients as clientRows } from '../database/schema.ts'
 import { InvalidRedirectUri, PublicError } from '../errors.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
 /** Gives the engine our clients, and takes the ones that register themselves (RFC 7591). */
-export function createClientAdapter(work: UnitOfWork, clients: ClientCache): Adapter {
+export function createClientAdapter(work: UnitOfWork, clients: Remembered<Client>): Adapter {
+  const metadataOf = new WeakMap<Client, ClientMetadata>()
   const refuse = async () => {
     throw new errors.InvalidRequest('clients are not managed this way')
   }
   return {
     async find(id) {
       const client = await clients.find(work.db, id)
-      return client && toMetadata(client)
+      if (client === undefined) return undefined
+      const known = metadataOf.get(client) ?? toMetadata(client)
+      metadataOf.set(client, known)
+      return known
     },
 
     async upsert(_id, payload) {

@@ -1,7 +1,9 @@
-import type { ClientCache } from '../clients/client-cache.ts'
+import type { Client } from '../clients/clients.ts'
 import type { Config } from '../config.ts'
+import type { Remembered } from '../database/remembered.ts'
 import type { AttemptLimit } from '../http/rate-limits.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
+import type { Resource } from '../resources/resources.ts'
 import type { Sealer } from '../secrets/sealed.ts'
 import type { RefreshCookie } from '../sessions/cookie.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
@@ -13,7 +15,8 @@ export interface AuthorizationServerDependencies {
   readonly keys: KeyRing
   readonly sealer: Sealer
   readonly refreshCookie: RefreshCookie
-  readonly clients: ClientCache
+  readonly clients: Remembered<Client>
+  readonly resources: Remembered<Resource>
   /** Failed client authentications, by client and network. */
   readonly clientAttempts: AttemptLimit
 }

@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
-import { type Account, findAccount } from '../accounts/accounts.ts'
-import type { Database } from '../database/client.ts'
+import type { Account } from '../accounts/accounts.ts'
 import { CredentialRequired } from '../errors.ts'
 import type { Authenticator } from './authenticate.ts'
 import { type Access, authorize } from './authorize.ts'
@@ -84,18 +83,24 @@ export function findPrincipal(request: FastifyRequest): Principal | undefined {
   return request.verified?.principal
 }
 
+/** Finds an account that is not disabled. */
+export type FindAccount = (id: string) => Promise<Account | undefined>
+
 /**
  * The account behind a request, looked up once for each credential and at once afterwards; undefined for
  * a client on its own behalf.
  */
-export function accountOf(request: FastifyRequest, db: Database): Account | undefined | Promise<Account | undefined> {
+export function accountOf(
+  request: FastifyRequest,
+  findAccount: FindAccount,
+): Account | undefined | Promise<Account | undefined> {
   const { verified } = request
   if (verified?.principal.subject.kind !== 'account') return undefined
-  return verified.account ?? lookUpAccount(verified, verified.principal.subject.id, db)
+  return verified.account ?? lookUpAccount(verified, verified.principal.subject.id, findAccount)
 }
 
-async function lookUpAccount(verified: Verified, id: string, db: Database): Promise<Account | undefined> {
-  verified.account = await findAccount(db, id)
+async function lookUpAccount(verified: Verified, id: string, findAccount: FindAccount): Promise<Account | undefined> {
+  verified.account = await findAccount(id)
   return verified.account
 }
 

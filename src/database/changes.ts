@@ -12,7 +12,7 @@ const KEPT_MS = 15 * 60 * 1000
 const TAGS_AT_ONCE = 50
 
 /** Something that credentials depend on, such as `grant abc` or `account 123`. */
-export type Tag = `${'account' | 'client' | 'grant' | 'session' | 'api_key' | 'token' | 'keys'} ${string}`
+export type Tag = `${'account' | 'client' | 'grant' | 'session' | 'api_key' | 'token' | 'keys' | 'resource'} ${string}`
 
 /** Told in the process that makes a change, before it is committed. */
 type Listener = (tags: readonly Tag[], at: Date) => void

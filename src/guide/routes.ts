@@ -1,9 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { wireRole } from '../accounts/schemas.ts'
-import { accountOf, requirePrincipal } from '../credentials/plugin.ts'
+import { accountOf, type FindAccount, requirePrincipal } from '../credentials/plugin.ts'
 import type { Credential } from '../credentials/principal.ts'
-import type { Database } from '../database/client.ts'
 import { COMPARISON } from './comparison.ts'
 
 const AUTH_METHODS = { first_party_jwt: 'jwt', access_token: 'oauth', api_key: 'api_key' } as const
@@ -16,7 +15,7 @@ const DEMONSTRATIONS: readonly { path: string; credentials: 'any' | Credential['
 ]
 
 /** The guide as data, and a protected route for each kind of credential to try it on. */
-export const guideRoutes: FastifyPluginAsyncTypebox<{ db: Database }> = async (app, { db }) => {
+export const guideRoutes: FastifyPluginAsyncTypebox<{ findAccount: FindAccount }> = async (app, { findAccount }) => {
   app.get('/api/auth/comparison', { config: { access: { credentials: 'none' } } }, async () => COMPARISON)
 
   for (const { path, credentials, message } of DEMONSTRATIONS) {
@@ -24,7 +23,7 @@ export const guideRoutes: FastifyPluginAsyncTypebox<{ db: Database }> = async (a
       const principal = requirePrincipal(request)
       return {
         message,
-        user: await userOf(request, db),
+        user: await userOf(request, findAccount),
         authMethod: AUTH_METHODS[principal.credential.kind],
         scopes: [...principal.scope],
       }
@@ -33,9 +32,9 @@ export const guideRoutes: FastifyPluginAsyncTypebox<{ db: Database }> = async (a
 }
 
 /** Who is calling; the e-mail only to a credential that may read it. */
-async function userOf(request: FastifyRequest, db: Database) {
+async function userOf(request: FastifyRequest, findAccount: FindAccount) {
   const { subject, scope, role } = requirePrincipal(request)
-  const account = await accountOf(request, db)
+  const account = await accountOf(request, findAccount)
   const email = scope.has('profile:read') ? account?.email : undefined
   return { id: subject.id, kind: subject.kind, role: wireRole(role), ...(email === undefined ? {} : { email }) }
 }
