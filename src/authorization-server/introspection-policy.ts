@@ -17,9 +17,15 @@ export function createIntrospectionPolicy(work: UnitOfWork) {
   }
 }
 
-/** Only the client a token was issued to may revoke it (RFC 7009 2.1); for others it does not exist. */
+/**
+ * Whether the engine is to revoke a token with all that its grant gave (RFC 7009 2.1). For any client but
+ * the one it was issued to it does not exist. An access token ends here by itself, as one that is a JWT does.
+ */
 export async function mayRevoke(_ctx: KoaContextWithOIDC, client: Client, token: Token): Promise<boolean> {
-  return token.clientId === client.clientId
+  if (token.clientId !== client.clientId) return false
+  if (token.kind !== 'AccessToken') return true
+  await token.destroy()
+  return false
 }
 
 /** Whether a client is one the operator registered for a server of his own. */
