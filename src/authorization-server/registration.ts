@@ -4,7 +4,7 @@ import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provid
  * Members of client metadata that are ours. The engine takes `scope` for OpenID scopes alone, so what
  * a client may ask for travels as `allowed_scope`.
  */
-const OURS = ['first_party', 'dynamic', 'allowed_scope']
+const OURS = ['first_party', 'dynamic', 'allowed_scope', 'access_token_format']
 
 /** Keeps the members that are ours out of the hands of who registers, and moves `scope` to where we judge it. */
 export const extraClientMetadata: NonNullable<Configuration['extraClientMetadata']> = {

@@ -10,6 +10,7 @@ type ResourceIndicators = NonNullable<NonNullable<Configuration['features']>['re
  * Which resource an access token is for (RFC 8707). Without `resource`, a request whose scope names
  * API scopes is for the built-in one, and so is a machine's without a scope. A scope that nobody knows, or that the client may not ask for,
  * is refused (RFC 6749 3.3), where the engine would drop it in silence; so is a person's consent to nothing.
+ * The client's own format of tokens wins over the resource's.
  */
 export function createResourceIndicators(issuer: string, work: UnitOfWork): ResourceIndicators {
   const builtIn = builtInIdentifier(issuer)
@@ -32,7 +33,7 @@ export function createResourceIndicators(issuer: string, work: UnitOfWork): Reso
       return asked.some((scope) => !(scope in OPENID_SCOPES))
     },
 
-    async getResourceServerInfo(ctx, identifier) {
+    async getResourceServerInfo(ctx, identifier, client) {
       const resource = await findResource(work.db, issuer, identifier)
       if (resource === undefined) throw new errors.InvalidTarget()
       applyDefaultScope(ctx, resource)
@@ -46,7 +47,7 @@ export function createResourceIndicators(issuer: string, work: UnitOfWork): Reso
       return {
         audience: identifier,
         scope: Object.keys(resource.scopes).join(' '),
-        accessTokenFormat: resource.format,
+        accessTokenFormat: client.access_token_format ?? resource.format,
         accessTokenTTL: ACCESS_TOKEN_LIFETIME,
         jwt: { sign: { alg: 'ES256' } },
       } as ResourceServer

@@ -6,6 +6,7 @@ import type { Database } from '../database/client.ts'
 import { clients, providerModels } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
 import { InvalidRedirectUri, InvalidRequest, InvalidScope, NotFound } from '../errors.ts'
+import type { AccessTokenFormat } from '../resources/resources.ts'
 import { isScopeToken } from '../resources/scopes.ts'
 import { digest, makeOpaqueToken } from '../secrets/opaque-token.ts'
 import { redirectUriProblem } from './redirect-uris.ts'
@@ -21,6 +22,8 @@ export interface NewClient {
   readonly scope?: readonly string[] | undefined
   /** Ours: people are not asked for consent. */
   readonly firstParty?: boolean
+  /** Of its access tokens, whatever their resource; undefined leaves it to the resource. */
+  readonly accessTokenFormat?: AccessTokenFormat | undefined
 }
 
 const PERSON_SCOPES = ['openid', 'profile', 'email', 'offline_access', 'profile:read']
@@ -68,7 +71,7 @@ export async function createClient(db: Database, input: NewClient): Promise<{ cl
         redirectUris: [...input.redirectUris],
         scope: [...(input.scope ?? (input.type === 'machine' ? [] : PERSON_SCOPES))],
         firstParty: input.firstParty ?? false,
-        metadata: {},
+        metadata: input.accessTokenFormat === undefined ? {} : { access_token_format: input.accessTokenFormat },
       })
       .returning()
     if (client === undefined) throw new Error('the client was not stored')

@@ -22,6 +22,7 @@ const DERIVED = new Set([
   'token_endpoint_auth_method',
   'first_party',
   'dynamic',
+  'access_token_format',
 ])
 
 /**

@@ -9,7 +9,8 @@ const PAGE = 500
 export const clientCommands: readonly Command[] = [
   {
     name: 'clients create',
-    usage: '--name N --type web|spa|native|machine [--redirect-uri U]... [--scope "a b"] [--first-party]',
+    usage:
+      '--name N --type web|spa|native|machine [--redirect-uri U]... [--scope "a b"] [--first-party] [--access-token-format jwt|opaque]',
     summary: 'Register a client; its secret, when it has one, is shown this once',
     options: {
       name: { type: 'string' },
@@ -17,9 +18,10 @@ export const clientCommands: readonly Command[] = [
       'redirect-uri': { type: 'string', multiple: true },
       scope: { type: 'string' },
       'first-party': { type: 'boolean' },
+      'access-token-format': { type: 'string' },
     },
     async run(context) {
-      const { scope } = context.options
+      const { scope, 'access-token-format': format } = context.options
       const redirectUris = context.options['redirect-uri']
       const { client, secret } = await createClient(context.db, {
         name: requireOption(context, 'name'),
@@ -27,6 +29,8 @@ export const clientCommands: readonly Command[] = [
         redirectUris: Array.isArray(redirectUris) ? redirectUris : [],
         scope: typeof scope === 'string' ? splitScope(scope) : undefined,
         firstParty: context.options['first-party'] === true,
+        accessTokenFormat:
+          typeof format === 'string' ? requireChoice(format, 'access-token-format', ['jwt', 'opaque']) : undefined,
       })
       return { client_id: client.id, ...(secret === undefined ? {} : { client_secret: secret }) }
     },
@@ -82,7 +86,7 @@ export const clientCommands: readonly Command[] = [
   },
 ]
 
-function listed({ id, name, type, redirectUris, scope, firstParty, dynamic, createdAt }: Client) {
+function listed({ id, name, type, redirectUris, scope, firstParty, dynamic, metadata, createdAt }: Client) {
   return {
     client_id: id,
     name,
@@ -91,6 +95,7 @@ function listed({ id, name, type, redirectUris, scope, firstParty, dynamic, crea
     scope: scope.join(' '),
     first_party: firstParty,
     dynamic,
+    access_token_format: metadata.access_token_format ?? null,
     created_at: createdAt.toISOString(),
   }
 }

@@ -6,6 +6,9 @@ import { statement } from '../database/statement.ts'
 import { Conflict, InvalidRequest, InvalidScope } from '../errors.ts'
 import { API_SCOPES, isScopeToken, OPENID_SCOPES } from './scopes.ts'
 
+/** RFC 9068 JWTs, or opaque tokens for introspection. */
+export type AccessTokenFormat = 'jwt' | 'opaque'
+
 /** A protected resource that access tokens are issued for (RFC 8707). */
 export interface Resource {
   /** An absolute URI without fragment; the `aud` of its tokens. */
@@ -13,8 +16,8 @@ export interface Resource {
   readonly name: string
   /** Its scopes, each with a sentence for the consent page. */
   readonly scopes: Readonly<Record<string, string>>
-  /** RFC 9068 JWTs, or opaque tokens for introspection. */
-  readonly format: 'jwt' | 'opaque'
+  /** Of the access tokens for it, unless the client has a format of its own. */
+  readonly format: AccessTokenFormat
 }
 
 /** Identifier of the resource API built into this server. */

@@ -63,9 +63,25 @@ t.test('clients list tells what was registered, and no secret', async (t) => {
     scope: 'openid email',
     first_party: true,
     dynamic: false,
+    access_token_format: null,
     created_at: listed?.created_at,
   })
   t.notOk(JSON.stringify(clients).includes(made.client_secret ?? ''))
+})
+
+t.test('a client may have a format of access tokens of its own', async (t) => {
+  for (const format of ['jwt', 'opaque']) {
+    const words = create('--type', 'machine', '--scope', 'profile:read', '--access-token-format', format)
+    const { client_id: id, client_secret: secret } = await operator.run<Made>(t, words)
+    const token = await accessToken({ id, secret })
+    t.equal(token.includes('.'), format === 'jwt')
+    t.equal(await meStatus(server, token), 200)
+    const { clients } = await operator.run<{ clients: Record<string, unknown>[] }>(t, ['clients', 'list'])
+    t.match(
+      clients.find(({ client_id }) => client_id === id),
+      { access_token_format: format },
+    )
+  }
 })
 
 t.test('clients rotate-secret: the old secret is dead within a second, the new one works', async (t) => {
@@ -155,6 +171,7 @@ t.test('what else was typed wrong is refused', async (t) => {
     [create('--redirect-uri', CALLBACK), /--type is missing/],
     [create('--type', 'robot'), /--type is one of web, spa, native, machine/],
     [create(...web, '--scope', 'quo"te'), /is not a scope/],
+    [create(...web, '--access-token-format', 'paseto'), /--access-token-format is one of jwt, opaque/],
     [['clients', 'create', '--name', 'An', 'App', ...web], /Unexpected argument 'App'/],
     [['clients', 'rotate-secret'], /give one client identifier/],
     [['clients', 'rotate-secret', 'client_nobody'], /no such client with a secret/],

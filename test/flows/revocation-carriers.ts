@@ -1,7 +1,7 @@
 import { createConnection } from 'node:net'
 import t from 'tap'
 import { setDisabled } from '../../src/accounts/accounts.ts'
-import { apiKey, firstPartyJwt, type Held } from '../fixtures/credentials.ts'
+import { firstPartyJwt, type Held, makeOneOfEach } from '../fixtures/credentials.ts'
 import { type Gatehouse, startGatehouse } from '../fixtures/gatehouse.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { countQueries } from '../fixtures/queries.ts'
@@ -29,23 +29,28 @@ t.test(
     const proxy = await startProxy(new URL(here.env.DATABASE_URL ?? ''))
     t.teardown(() => proxy.close())
     const there = await startGatehouse(t, { beside: here, listenThrough: proxy.url })
-    const held = await apiKey(here)
-    t.ok(await until(async () => (await countQueries(there, () => statusOf(there, held))) === 0), 'warm')
+    const held = await makeOneOfEach(here)
+    const ofPeople = held.filter(({ person }) => person !== undefined)
+    const queries = (one: Held) => countQueries(there, () => statusOf(there, one))
+    const setAllDisabled = async (disabled: boolean) => {
+      for (const { person } of ofPeople) await setDisabled(here.db, person?.id ?? '', disabled, new Date())
+    }
+    for (const one of held) t.ok(await until(async () => (await queries(one)) === 0), `warm: ${one.kind}`)
 
     await proxy.cut()
-    t.ok(
-      await until(async () => (await countQueries(there, () => statusOf(there, held))) > 0),
-      'trusts its memory no more',
-    )
-    await setDisabled(here.db, held.person?.id ?? '', true, new Date())
-    t.equal(await statusOf(there, held), 401)
+    for (const one of held)
+      t.ok(await until(async () => (await queries(one)) > 0), `trusts its memory no more: ${one.kind}`)
+    await setAllDisabled(true)
+    for (const one of ofPeople) t.equal(await statusOf(there, one), 401, one.kind)
 
-    await setDisabled(here.db, held.person?.id ?? '', false, new Date())
+    await setAllDisabled(false)
     await proxy.restore()
-    t.equal(await statusOf(there, held), 200)
-    t.ok(await until(async () => (await countQueries(there, () => statusOf(there, held))) === 0), 'warm again')
-    await setDisabled(here.db, held.person?.id ?? '', true, new Date())
-    t.ok(await until(async () => (await statusOf(there, held)) === 401))
+    for (const one of held) {
+      t.equal(await statusOf(there, one), 200, one.kind)
+      t.ok(await until(async () => (await queries(one)) === 0), `warm again: ${one.kind}`)
+    }
+    await setAllDisabled(true)
+    for (const one of ofPeople) t.ok(await until(async () => (await statusOf(there, one)) === 401), one.kind)
   },
 )
 

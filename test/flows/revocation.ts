@@ -32,6 +32,8 @@ interface Revocation {
   readonly revoke: (held: Held) => Promise<unknown>
 }
 
+const opaqueToken = (server: Gatehouse) => accessToken(server, 'opaque')
+const opaqueMachineToken = (server: Gatehouse) => machineToken(server, 'opaque')
 const account = (held: Held) => held.person?.id ?? ''
 const client = (held: Held) => held.clientId ?? ''
 const soon = () => new Date(Date.now() + 600_000)
@@ -46,12 +48,27 @@ const REVOCATIONS: readonly Revocation[] = [
     revoke: ({ id }) => revokeAccessToken(here.db, id, soon(), new Date()),
   },
   {
+    of: 'an opaque access token',
+    make: opaqueToken,
+    revoke: ({ id }) => revokeAccessToken(here.db, id, soon(), new Date()),
+  },
+  {
     of: 'a grant',
     make: accessToken,
     revoke: (held) => revokeGrants(here.db, account(held), client(held), new Date()),
   },
+  {
+    of: 'a grant of an opaque token',
+    make: opaqueToken,
+    revoke: (held) => revokeGrants(here.db, account(held), client(held), new Date()),
+  },
   { of: 'a client with grants', make: accessToken, revoke: (held) => deleteClient(here.db, client(held), new Date()) },
   { of: 'a machine client', make: machineToken, revoke: (held) => deleteClient(here.db, client(held), new Date()) },
+  {
+    of: 'a machine client with an opaque token',
+    make: opaqueMachineToken,
+    revoke: (held) => deleteClient(here.db, client(held), new Date()),
+  },
   {
     of: 'an account with a session',
     make: firstPartyJwt,
@@ -65,6 +82,11 @@ const REVOCATIONS: readonly Revocation[] = [
   {
     of: 'an account with grants',
     make: accessToken,
+    revoke: (held) => setDisabled(here.db, account(held), true, new Date()),
+  },
+  {
+    of: 'an account with an opaque token',
+    make: opaqueToken,
     revoke: (held) => setDisabled(here.db, account(held), true, new Date()),
   },
 ]
