@@ -83,6 +83,7 @@ export const apiKeys = pgTable(
     revokedAt: moment('revoked_at'),
     lastUsedAt: moment('last_used_at'),
     lastUsedFrom: text('last_used_from'),
+    useCount: bigint('use_count', { mode: 'number' }).notNull().default(0),
     createdAt: createdAt(),
   },
   (table) => [

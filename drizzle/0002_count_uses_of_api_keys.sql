@@ -1,0 +1,1 @@
+ALTER TABLE "api_keys" ADD COLUMN "use_count" bigint DEFAULT 0 NOT NULL;
