@@ -2,8 +2,8 @@ import cors from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
 import type { Account } from './accounts/accounts.ts'
 import { adminRoutes } from './admin/routes.ts'
-import type { LastUsed } from './api-keys/last-used.ts'
 import { apiKeyRoutes } from './api-keys/routes.ts'
+import type { Usage } from './api-keys/usage.ts'
 import type { Config } from './config.ts'
 import type { Authenticator } from './credentials/authenticate.ts'
 import { challenge } from './credentials/challenge.ts'
@@ -28,13 +28,13 @@ export interface ApiOptions {
   readonly keys: KeyRing
   readonly refreshCookie: RefreshCookie
   readonly signInLimits: SignInLimits
-  readonly lastUsed: LastUsed
+  readonly usage: Usage
   readonly authenticate: Authenticator
 }
 
 /** The resource API: one scope, in which every request is authenticated and authorized alike, and errors are problems. */
 export async function registerApi(api: FastifyInstance, options: ApiOptions): Promise<void> {
-  const { config, db, lastUsed } = options
+  const { config, db, usage } = options
   const { issuer, apiKeyPrefix, corsOrigins } = config
   const findAccount = (id: string) => options.accounts.find(db, id)
 
@@ -60,7 +60,7 @@ export async function registerApi(api: FastifyInstance, options: ApiOptions): Pr
   await api.register(credentials, {
     authenticate: options.authenticate,
     onPrincipal({ credential }, request) {
-      if (credential.kind === 'api_key') lastUsed.note(credential.id, new Date(), request.ip)
+      if (credential.kind === 'api_key') usage.note(credential.id, new Date(), request.ip)
     },
   })
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { findAccount } from './accounts/accounts.ts'
 import { registerApi } from './api.ts'
-import { createLastUsed } from './api-keys/last-used.ts'
+import { createUsage } from './api-keys/usage.ts'
 import { createEngine } from './authorization-server/engine.ts'
 import { interactionRoutes } from './authorization-server/interactions/routes.ts'
 import { mountProvider } from './authorization-server/mount.ts'
@@ -47,7 +47,7 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
   const refreshCookie = createRefreshCookie(issuer)
   const signInLimits = createSignInLimits(config.signUp)
   const warn = (task: string) => (error: unknown) => app.log.warn({ err: error }, `${task} failed`)
-  const lastUsed = createLastUsed(db, 5_000, warn('writing down when keys were used'))
+  const usage = createUsage(db, config.usageIntervalSeconds * 1000, warn('writing down how keys were used'))
 
   const changes = await openLiveChanges(storage, config.natsUrl, warn('following changes'))
   const server = {
@@ -83,7 +83,7 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
   app.addHook('onClose', async () => {
     await changes.close()
     clearInterval(expiry)
-    await lastUsed.close()
+    await usage.close()
   })
 
   await registerHealth(app, () => isMigrated(db))
@@ -99,7 +99,7 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
     keys,
     refreshCookie,
     signInLimits,
-    lastUsed,
+    usage,
     authenticate,
   })
   return app

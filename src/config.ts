@@ -22,6 +22,8 @@ export interface Config {
   readonly apiKeyPrefix: string
   /** How much verified credentials are remembered, in MiB. */
   readonly cacheMebibytes: number
+  /** How often the uses of API keys are written down. */
+  readonly usageIntervalSeconds: number
   /** A NATS server that carries changes between processes, where the database has no LISTEN. */
   readonly natsUrl: string | undefined
   readonly logLevel: (typeof LOG_LEVELS)[number]
@@ -85,6 +87,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     clientRegistration: read('CLIENT_REGISTRATION', 'token', oneOf(['off', 'token', 'open'])),
     apiKeyPrefix: read('API_KEY_PREFIX', 'gk_live_', apiKeyPrefixFrom),
     cacheMebibytes: read('CREDENTIAL_CACHE_MIB', 64, mebibytesFrom),
+    usageIntervalSeconds: read('USAGE_INTERVAL_SECONDS', 5, intervalFrom),
     natsUrl: read('NATS_URL', undefined as string | undefined, natsUrlFrom),
     logLevel: read('LOG_LEVEL', 'info', oneOf(LOG_LEVELS)),
   }
@@ -114,6 +117,12 @@ function natsUrlFrom(text: string): string {
 function mebibytesFrom(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) < 1) throw new Error('must be a number of MiB, at least 1')
   return Number(text)
+}
+
+function intervalFrom(text: string): number {
+  const seconds = Number(text)
+  if (!/^\d+$/.test(text) || seconds < 1 || seconds > 3600) throw new Error('must be a number of seconds, 1 to 3600')
+  return seconds
 }
 
 function hostFrom(text: string): string {

@@ -29,6 +29,18 @@ const oneOf = (name: string, member: keyof Config, words: string[], fallback: st
   bad,
 })
 
+/** A whole number, from 1. */
+const upTo = (most: number, name: string, member: keyof Config, fallback: number, unit: string): Variable => ({
+  name,
+  member,
+  fallback,
+  good: [
+    ['1', 1],
+    [String(most), most],
+  ],
+  bad: ['0', '-1', '1.5', `1${unit}`, String(most + 1)],
+})
+
 const VARIABLES: readonly Variable[] = [
   {
     name: 'DATABASE_URL',
@@ -141,16 +153,8 @@ const VARIABLES: readonly Variable[] = [
     ],
     bad: ['gk_live', 'GK_', '_', '9k_', 'gk__', 'gk-live_', 'ey.', 'a_prefix_that_is_longer_than_20_'],
   },
-  {
-    name: 'CREDENTIAL_CACHE_MIB',
-    member: 'cacheMebibytes',
-    fallback: 64,
-    good: [
-      ['1', 1],
-      ['99999', 99_999],
-    ],
-    bad: ['0', '-1', '1.5', '64MiB', '100000'],
-  },
+  upTo(99_999, 'CREDENTIAL_CACHE_MIB', 'cacheMebibytes', 64, 'MiB'),
+  upTo(3_600, 'USAGE_INTERVAL_SECONDS', 'usageIntervalSeconds', 5, 's'),
   {
     name: 'NATS_URL',
     member: 'natsUrl',

@@ -24,6 +24,8 @@ export interface ApiKey {
   readonly revokedAt: Date | null
   readonly lastUsedAt: Date | null
   readonly lastUsedFrom: string | null
+  /** Requests it was admitted to, those of the last seconds perhaps left out. */
+  readonly useCount: number
 }
 
 /** A key as it is issued: `secret` is the whole key and is not to be had again. */
@@ -39,6 +41,7 @@ const COLUMNS = {
   revokedAt: apiKeys.revokedAt,
   lastUsedAt: apiKeys.lastUsedAt,
   lastUsedFrom: apiKeys.lastUsedFrom,
+  useCount: apiKeys.useCount,
 }
 
 /** Issues a key that can do what `scope` says, for `days` days from now. */

@@ -118,6 +118,8 @@ function shown({ secret, id, prefix, scope, expiresAt }: IssuedApiKey) {
   return { apiKey: secret, id, prefix, scopes: scope, expiresAt: expiresAt.toISOString(), warning: WARNING }
 }
 
-function listed({ id, name, prefix, scope, createdAt, expiresAt, revokedAt, lastUsedAt, lastUsedFrom }: ApiKey) {
-  return { id, name, prefix, scopes: scope, createdAt, expiresAt: revokedAt ?? expiresAt, lastUsedAt, lastUsedFrom }
+function listed({ id, name, prefix, scope, createdAt, expiresAt, revokedAt, ...use }: ApiKey) {
+  const { lastUsedAt, lastUsedFrom, useCount } = use
+  const ends = revokedAt ?? expiresAt
+  return { id, name, prefix, scopes: scope, createdAt, expiresAt: ends, lastUsedAt, lastUsedFrom, useCount }
 }
