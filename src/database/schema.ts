@@ -154,6 +154,7 @@ export const providerModels = pgTable(
   (table) => [
     primaryKey({ columns: [table.model, table.id] }),
     index('provider_models_grant').on(table.grantId).where(sql`${table.grantId} is not null`),
+    uniqueIndex('provider_models_grant_itself').on(table.grantId).where(sql`${table.model} = 'Grant'`),
     uniqueIndex('provider_models_uid').on(table.model, table.uid).where(sql`${table.uid} is not null`),
     uniqueIndex('provider_models_user_code').on(table.model, table.userCode).where(sql`${table.userCode} is not null`),
     index('provider_models_account').on(table.accountId, table.clientId).where(sql`${table.accountId} is not null`),

@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX "provider_models_grant_itself" ON "provider_models" USING btree ("grant_id") WHERE "provider_models"."model" = 'Grant';
