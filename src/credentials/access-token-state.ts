@@ -1,8 +1,9 @@
 import { and, eq, gt, inArray, isNull, notExists, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
-import type { Role } from '../accounts/accounts.ts'
+import type { Account, Role } from '../accounts/accounts.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
+import { UUID } from '../database/identifiers.ts'
 import { accounts, clients, providerModels, revokedTokens } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
 import { digest } from '../secrets/opaque-token.ts'
@@ -22,22 +23,30 @@ export interface TokenClaims {
 }
 
 const grants = alias(providerModels, 'grants')
+/** In so many words, not as a parameter: only then may a prepared statement use the index of grants. */
+const isGrant = (model: typeof providerModels.model | typeof grants.model) => sql`${model} = 'Grant'`
 
 const opaqueByDigest = statement((db) =>
   db
     .select({
       payload: providerModels.payload,
       expiresAt: providerModels.expiresAt,
-      role: accounts.role,
+      account: {
+        id: accounts.id,
+        email: accounts.email,
+        name: accounts.name,
+        role: accounts.role,
+        createdAt: accounts.createdAt,
+      },
       grantId: grants.grantId,
     })
     .from(providerModels)
     .innerJoin(clients, eq(clients.id, providerModels.clientId))
-    .leftJoin(accounts, and(sql`${accounts.id}::text = ${providerModels.accountId}`, isNull(accounts.disabledAt)))
+    .leftJoin(accounts, and(eq(accounts.id, sql`${providerModels.accountId}::uuid`), isNull(accounts.disabledAt)))
     .leftJoin(
       grants,
       and(
-        eq(grants.model, 'Grant'),
+        isGrant(grants.model),
         eq(grants.grantId, providerModels.grantId),
         eq(grants.accountId, providerModels.accountId),
         eq(grants.clientId, providerModels.clientId),
@@ -56,21 +65,22 @@ const opaqueByDigest = statement((db) =>
 )
 
 /**
- * What an opaque access token says, and the role of its owner now: one look-up of its digest, which
+ * What an opaque access token says, and its owner now: one look-up of its digest, which
  * finds it only while grant, client and account live and it was not revoked.
  */
 export async function findOpaqueToken(
   db: Database,
   token: string,
   now: Date,
-): Promise<(TokenClaims & { role: Role }) | undefined> {
+): Promise<(TokenClaims & { role: Role; account: Account | undefined }) | undefined> {
   const id = digest(token)
   const [row] = await opaqueByDigest(db).execute({ id, now: now.toISOString() })
   if (row === undefined) return undefined
   const payload = row.payload as Record<string, string | undefined>
   const clientId = payload.clientId ?? ''
-  const role = payload.accountId === undefined ? 'service' : row.grantId === null ? null : row.role
-  if (role === null) return undefined
+  const account = row.grantId === null ? undefined : (row.account ?? undefined)
+  const role = payload.accountId === undefined ? 'service' : account?.role
+  if (role === undefined) return undefined
   return {
     id,
     subject: payload.accountId ?? clientId,
@@ -81,6 +91,7 @@ export async function findOpaqueToken(
     expiresAt: row.expiresAt ?? now,
     bound: payload.jkt !== undefined || payload['x5t#S256'] !== undefined,
     role,
+    account,
   }
 }
 
@@ -91,21 +102,15 @@ const accountWithGrant = statement((db) =>
     .innerJoin(
       providerModels,
       and(
-        eq(providerModels.model, 'Grant'),
+        isGrant(providerModels.model),
         eq(providerModels.grantId, sql.placeholder('grantId')),
-        eq(providerModels.accountId, sql`${accounts.id}::text`),
+        eq(providerModels.accountId, sql.placeholder('subject')),
         eq(providerModels.clientId, sql.placeholder('clientId')),
         gt(providerModels.expiresAt, sql`${sql.placeholder('now')}::timestamptz`),
       ),
     )
     .innerJoin(clients, eq(clients.id, providerModels.clientId))
-    .where(
-      and(
-        sql`${accounts.id}::text = ${sql.placeholder('subject')}`,
-        isNull(accounts.disabledAt),
-        notExists(revocationOf(db)),
-      ),
-    )
+    .where(and(eq(accounts.id, sql.placeholder('subject')), isNull(accounts.disabledAt), notExists(revocationOf(db))))
     .prepare('find_access_token_account'),
 )
 
@@ -130,7 +135,7 @@ export async function findTokenOwner(
     const [client] = await clientItself(db).execute({ clientId, id })
     return client && { kind: 'client', role: 'service' }
   }
-  if (grantId === undefined) return undefined
+  if (grantId === undefined || !UUID.test(subject)) return undefined
   const [account] = await accountWithGrant(db).execute({ subject, clientId, grantId, id, now: now.toISOString() })
   return account && { kind: 'account', role: account.role }
 }

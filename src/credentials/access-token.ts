@@ -1,5 +1,5 @@
 import { jwtVerify } from 'jose'
-import { isRole, type Role } from '../accounts/accounts.ts'
+import { type Account, isRole, type Role } from '../accounts/accounts.ts'
 import type { Tag } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { UUID } from '../database/identifiers.ts'
@@ -26,6 +26,8 @@ const OPAQUE_ID = /^[\w-]{21,64}$/
 /** An access token that is what it says it is, and whose role is known unless it changed since it was issued. */
 interface Judged extends TokenClaims {
   readonly role: Role | undefined
+  /** When it was looked up on the way. */
+  readonly account?: Account | undefined
 }
 
 /**
@@ -104,8 +106,8 @@ async function currentRole(db: Database, claims: TokenClaims, now: Date): Promis
   return owner.role
 }
 
-function verifiedOf(claims: TokenClaims, role: Role): Verified {
-  const { id, subject, clientId, grantId, expiresAt } = claims
+function verifiedOf(claims: Judged, role: Role): Verified {
+  const { id, subject, clientId, grantId, expiresAt, account } = claims
   return {
     principal: {
       subject: { kind: subject === clientId ? 'client' : 'account', id: subject },
@@ -116,6 +118,7 @@ function verifiedOf(claims: TokenClaims, role: Role): Verified {
     },
     tags: tagsOf(claims),
     expiresAt,
+    account,
   }
 }
 

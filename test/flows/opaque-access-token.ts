@@ -7,6 +7,7 @@ import { digest } from '../../src/secrets/opaque-token.ts'
 import { authorize, makeClient, REDIRECT_URI, type RelyingParty, tokenRequest } from '../fixtures/clients.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
 import { bearer, makePerson, type Person, signIn } from '../fixtures/people.ts'
+import { countQueries } from '../fixtures/queries.ts'
 import { clientPost, meStatus, register } from '../fixtures/wire.ts'
 
 const server = await startGatehouse(t, { env: { CLIENT_REGISTRATION: 'open' } })
@@ -72,6 +73,14 @@ t.test('a person gives a client an opaque token, which is refreshed and found by
       .where(eq(providerModels.id, digest(token)))
     t.equal(rows.length, 1)
     t.notOk(JSON.stringify(rows).includes(token))
+  }
+})
+
+t.test('it is one query to check the first time, with whose it is, and none after that', async (t) => {
+  for (const token of [(await makeTokens()).access_token, await machineToken()]) {
+    const check = async () => t.equal(await meStatus(server, token), 200)
+    t.equal(await countQueries(server, check), 1)
+    t.equal(await countQueries(server, check), 0)
   }
 })
 
