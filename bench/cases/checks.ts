@@ -18,7 +18,8 @@ export async function makeCheckedKey(server: Gatehouse, world: World) {
 /** One credential of each kind at `GET /api/me`, again and again. */
 export async function warmChecks(gatehouse: Gatehouse, world: World, apiKey: string): Promise<Case[]> {
   const person = bearerOf(world)
-  let authorization = await authorize(gatehouse, world, person)
+  let authorization = await authorize(gatehouse, world.web, person)
+  let opaque = await authorize(gatehouse, world.opaqueWeb, person)
   const shared = {
     group: 'warm',
     server: async () => gatehouse.process,
@@ -40,8 +41,17 @@ export async function warmChecks(gatehouse: Gatehouse, world: World, apiKey: str
       name: 'access-token',
       title: 'OAuth access token (JWT)',
       async load() {
-        authorization = await refresh(gatehouse, world, authorization.refresh_token)
+        authorization = await refresh(gatehouse, world.web, authorization.refresh_token)
         return warm(bearer(authorization.access_token))
+      },
+    },
+    {
+      ...shared,
+      name: 'access-token-opaque',
+      title: 'OAuth access token (opaque)',
+      async load() {
+        opaque = await refresh(gatehouse, world.opaqueWeb, opaque.refresh_token)
+        return warm(bearer(opaque.access_token))
       },
     },
     { ...shared, name: 'api-key', title: 'API key', load: () => warm({ 'x-api-key': apiKey }) },

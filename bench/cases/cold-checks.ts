@@ -1,5 +1,10 @@
 import { authorize, refresh } from '../gatehouse/authorization.ts'
-import { insertApiKeys, signAccessTokens, signFirstPartyJwts } from '../gatehouse/fresh-credentials.ts'
+import {
+  insertApiKeys,
+  insertOpaqueTokens,
+  signAccessTokens,
+  signFirstPartyJwts,
+} from '../gatehouse/fresh-credentials.ts'
 import type { Gatehouse } from '../gatehouse/gatehouse.ts'
 import { bearer } from '../gatehouse/http.ts'
 import { machineToken, signIn, type World } from '../gatehouse/world.ts'
@@ -9,14 +14,16 @@ import { bearerOf } from './checks.ts'
 
 /** Credentials made for a second of load; when they are used up the round is over. */
 const JWTS_PER_SECOND = 4_000
-const KEYS_PER_SECOND = 3_000
+const ROWS_PER_SECOND = 3_000
 
 /** Each request with another credential that the process has never seen. */
 export async function coldChecks(gatehouse: Gatehouse, world: World): Promise<Case[]> {
   const person = bearerOf(world)
-  let authorization = await authorize(gatehouse, world, person)
+  let authorization = await authorize(gatehouse, world.web, person)
+  let opaque = await authorize(gatehouse, world.opaqueWeb, person)
   const shared = { group: 'cold', server: async () => gatehouse.process } as const
   const ofJwt = { ...shared, target: { against: 'jose', atLeast: 0.95 } }
+  const ofRow = { ...shared, target: { against: 'look-up', atLeast: 0.85 } }
   const bearers = (tokens: readonly string[]): Load => ({
     path: '/api/me',
     variants: tokens.map((token) => ({ headers: bearer(token) })),
@@ -37,7 +44,7 @@ export async function coldChecks(gatehouse: Gatehouse, world: World): Promise<Ca
       name: 'access-token-cold',
       title: 'OAuth access token (JWT) of a person',
       async load(seconds) {
-        authorization = await refresh(gatehouse, world, authorization.refresh_token)
+        authorization = await refresh(gatehouse, world.web, authorization.refresh_token)
         return bearers(await signAccessTokens(gatehouse, authorization.access_token, seconds * JWTS_PER_SECOND))
       },
     },
@@ -51,12 +58,20 @@ export async function coldChecks(gatehouse: Gatehouse, world: World): Promise<Ca
       },
     },
     {
-      ...shared,
+      ...ofRow,
+      name: 'access-token-opaque-cold',
+      title: 'OAuth access token (opaque) of a person',
+      async load(seconds) {
+        opaque = await refresh(gatehouse, world.opaqueWeb, opaque.refresh_token)
+        return bearers(await insertOpaqueTokens(gatehouse, opaque.access_token, seconds * ROWS_PER_SECOND))
+      },
+    },
+    {
+      ...ofRow,
       name: 'api-key-cold',
       title: 'API key',
-      target: { against: 'look-up', atLeast: 0.85 },
       async load(seconds) {
-        const keys = await insertApiKeys(gatehouse, person, seconds * KEYS_PER_SECOND)
+        const keys = await insertApiKeys(gatehouse, person, seconds * ROWS_PER_SECOND)
         return {
           path: '/api/me',
           variants: keys.map(({ secret }) => ({ headers: { 'x-api-key': secret } })),

@@ -63,7 +63,7 @@ function refreshes(gatehouse: Gatehouse, world: World): Case {
     server: async () => gatehouse.process,
     async load() {
       tokens ??= await inTurn(world.people.slice(0, CHAINS), async (person) => {
-        return (await authorize(gatehouse, world, person)).refresh_token
+        return (await authorize(gatehouse, world.web, person)).refresh_token
       })
       const body = 'grant_type=refresh_token&refresh_token=TOKEN'
       return {

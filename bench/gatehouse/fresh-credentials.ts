@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { eq } from 'drizzle-orm'
 import { decodeJwt, decodeProtectedHeader, importJWK, type JWTPayload, SignJWT } from 'jose'
 import type { Account } from '../../src/accounts/accounts.ts'
-import { apiKeys } from '../../src/database/schema.ts'
+import { apiKeys, providerModels } from '../../src/database/schema.ts'
 import { makeApiKey, shownPrefix } from '../../src/secrets/api-key.ts'
-import { digest } from '../../src/secrets/opaque-token.ts'
+import { digest, makeOpaqueToken } from '../../src/secrets/opaque-token.ts'
 import { issueFirstPartyJwt } from '../../src/sessions/first-party-jwt.ts'
 import type { Gatehouse } from './gatehouse.ts'
 import { API_SCOPE, type Person } from './world.ts'
@@ -32,6 +33,21 @@ export async function insertApiKeys({ db }: Gatehouse, owner: Person, count: num
     )
   }
   return keys
+}
+
+/** Opaque access tokens that say what another says, put into the database directly. */
+export async function insertOpaqueTokens({ db }: Gatehouse, of: string, count: number): Promise<string[]> {
+  const [row] = await db
+    .select()
+    .from(providerModels)
+    .where(eq(providerModels.id, digest(of)))
+  if (row === undefined) throw new Error('no such token')
+  const tokens = Array.from({ length: count }, makeOpaqueToken)
+  for (let start = 0; start < count; start += BATCH) {
+    const some = tokens.slice(start, start + BATCH)
+    await db.insert(providerModels).values(some.map((token) => ({ ...row, id: digest(token) })))
+  }
+  return tokens
 }
 
 /** First-party JWTs of a session that is live, signed with the server's own key by its own function. */

@@ -25,10 +25,12 @@ export interface Client {
   readonly secret: string
 }
 
-/** Who takes part: people, the application they use, and a machine. */
+/** Who takes part: people, the applications they use, and a machine. */
 export interface World {
   readonly people: readonly Person[]
   readonly web: Client
+  /** An application whose access tokens are opaque at the built-in resource too. */
+  readonly opaqueWeb: Client
   readonly machine: Client
 }
 
@@ -44,6 +46,7 @@ export async function makeWorld({ url, env }: Gatehouse): Promise<World> {
     return { id: made.client_id, secret: made.client_secret }
   }
   const web = await client('web', '--redirect-uri', REDIRECT_URI)
+  const opaqueWeb = await client('web', '--redirect-uri', REDIRECT_URI, '--access-token-format', 'opaque')
   const machine = await client('machine')
   const people = await Promise.all(
     Array.from({ length: PEOPLE }, async (_, index) => {
@@ -53,7 +56,7 @@ export async function makeWorld({ url, env }: Gatehouse): Promise<World> {
       return { id: user.id, email, password: PASSWORD }
     }),
   )
-  return { people, web, machine }
+  return { people, web, opaqueWeb, machine }
 }
 
 /** Signs a person in as a mobile app would, without a browser. */
