@@ -1,6 +1,7 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
 import { record } from '../audit/audit.ts'
+import { createBatch } from '../database/batch.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { providerModels } from '../database/schema.ts'
@@ -31,12 +32,14 @@ const byId = statement((db) =>
 
 /** Stores one model of oidc-provider in `provider_models`. */
 export function createModelAdapter(model: string, work: UnitOfWork): Adapter {
+  const machineTokens = createBatch<Row>((rows) => insertAll(work.pool, rows))
   const key = (id: string) => and(eq(providerModels.model, model), eq(providerModels.id, digest(id)))
 
   return {
     async upsert(id, payload, expiresIn) {
       const row = rowOf(model, id, payload, expiresIn)
       if (model === 'ReplayDetection') return insertOnce(work.db, row)
+      if (model === 'ClientCredentials') return machineTokens.write(row)
       if (OF_A_GRANT.has(model) && row.grantId !== null)
         return insertUnderGrant(work.db, { ...row, grantId: row.grantId })
       const { model: _, id: __, ...changes } = row
@@ -123,6 +126,14 @@ async function insertUnderGrant(db: Database, row: Row & { grantId: string }): P
     on conflict (model, id) do update set payload = excluded.payload, expires_at = excluded.expires_at
     returning id`)
   if (stored.length === 0) throw new errors.InvalidGrant('the grant is gone')
+}
+
+/** A machine's tokens depend on nothing else that their requests write, so those of many requests are stored at once. */
+async function insertAll(db: Database, rows: readonly Row[]): Promise<void> {
+  await db.execute(sql`
+    insert into provider_models (model, id, payload, client_id, expires_at)
+    select model, id, payload, "clientId", "expiresAt" from json_to_recordset(${JSON.stringify(rows)}::json)
+      as rows (model text, id text, payload json, "clientId" text, "expiresAt" timestamptz)`)
 }
 
 /** A `jti` is remembered by whoever comes first (RFC 7523 3, RFC 9449 11.1). */

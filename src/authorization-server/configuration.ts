@@ -68,7 +68,7 @@ export function createConfiguration(dependencies: AuthorizationServerDependencie
         idFactory: makeClientId,
         secretFactory: makeOpaqueToken,
       },
-      resourceIndicators: createResourceIndicators(config.issuer, work),
+      resourceIndicators: createResourceIndicators(config.issuer, work, dependencies.resources),
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: renderSignOut,

@@ -1,5 +1,6 @@
 import { type Configuration, errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider'
-import { builtInIdentifier, findResource, type Resource } from '../resources/resources.ts'
+import type { Remembered } from '../database/remembered.ts'
+import { builtInIdentifier, type Resource } from '../resources/resources.ts'
 import { API_SCOPES, OPENID_SCOPES, splitScope } from '../resources/scopes.ts'
 import { ACCESS_TOKEN_LIFETIME } from './lifetimes.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
@@ -12,7 +13,11 @@ type ResourceIndicators = NonNullable<NonNullable<Configuration['features']>['re
  * is refused (RFC 6749 3.3), where the engine would drop it in silence; so is a person's consent to nothing.
  * The client's own format of tokens wins over the resource's.
  */
-export function createResourceIndicators(issuer: string, work: UnitOfWork): ResourceIndicators {
+export function createResourceIndicators(
+  issuer: string,
+  work: UnitOfWork,
+  resources: Remembered<Resource>,
+): ResourceIndicators {
   const builtIn = builtInIdentifier(issuer)
 
   return {
@@ -34,16 +39,12 @@ export function createResourceIndicators(issuer: string, work: UnitOfWork): Reso
     },
 
     async getResourceServerInfo(ctx, identifier, client) {
-      const resource = await findResource(work.db, issuer, identifier)
+      const resource = await resources.find(work.db, identifier)
       if (resource === undefined) throw new errors.InvalidTarget()
       applyDefaultScope(ctx, resource)
       const others = [ctx.oidc.params?.resource].flat().filter((other): other is string => typeof other === 'string')
-      const scopes = await Promise.all(others.map((other) => findResource(work.db, issuer, other)))
-      requireKnownScope(
-        ctx,
-        requestedScope(ctx),
-        [resource, ...scopes].flatMap((each) => Object.keys(each?.scopes ?? {})),
-      )
+      const named = await Promise.all(others.map((other) => resources.find(work.db, other)))
+      requireKnownScope(ctx, requestedScope(ctx), [resource, ...named])
       return {
         audience: identifier,
         scope: Object.keys(resource.scopes).join(' '),
@@ -71,13 +72,18 @@ function requestedScope(ctx: KoaContextWithOIDC): string[] {
   return splitScope(ctx.oidc.params?.scope as string | undefined)
 }
 
-function requireKnownScope(ctx: KoaContextWithOIDC, asked: readonly string[], ofResources: readonly string[]): void {
+function requireKnownScope(
+  ctx: KoaContextWithOIDC,
+  asked: readonly string[],
+  of: readonly (Resource | undefined)[],
+): void {
   if (ctx.oidc.route.endsWith('resume')) return
   if (asked.length === 0 && ctx.oidc.route === 'authorization') throw new errors.InvalidScope('scope is required', '')
-  const known = new Set([...Object.keys(OPENID_SCOPES), ...ofResources])
-  const allowed = new Set(splitScope(ctx.oidc.client?.allowed_scope as string | undefined))
+  const known = [OPENID_SCOPES, ...of.map((resource) => resource?.scopes ?? {})]
+  const allowed = splitScope(ctx.oidc.client?.allowed_scope as string | undefined)
   for (const scope of asked) {
-    if (!known.has(scope)) throw new errors.InvalidScope('requested scope is unknown', scope)
-    if (!allowed.has(scope)) throw new errors.InvalidScope('requested scope is not allowed for this client', scope)
+    if (!known.some((scopes) => Object.hasOwn(scopes, scope)))
+      throw new errors.InvalidScope('requested scope is unknown', scope)
+    if (!allowed.includes(scope)) throw new errors.InvalidScope('requested scope is not allowed for this client', scope)
   }
 }

@@ -10,6 +10,8 @@ interface Unit {
 
 /** What one request to the engine writes, as one transaction from the first thing it consumes. */
 export interface UnitOfWork {
+  /** Where to write what is no part of a request's transaction. */
+  readonly pool: Database
   /** Where to read and write now: the transaction once it has begun, else the pool. */
   readonly db: Database
   /** When the request under way arrived; undefined outside of one. */
@@ -30,6 +32,8 @@ export function createUnitOfWork(pool: Database): UnitOfWork {
   const storage = new AsyncLocalStorage<Unit>()
 
   return {
+    pool,
+
     get db() {
       return storage.getStore()?.transaction ?? pool
     },
