@@ -9,7 +9,7 @@ import { builtInIdentifier } from '../resources/resources.ts'
 import { narrowToRole, splitScope } from '../resources/scopes.ts'
 import { FIRST_PARTY_JWT_TYPE } from '../sessions/first-party-jwt.ts'
 import { findOpaqueToken, findTokenOwner, type TokenClaims } from './access-token-state.ts'
-import { bearerToken, jwsHeader, requireForm } from './presented.ts'
+import { bearerJwsHeader, bearerToken, jwsHeader, requireForm } from './presented.ts'
 import type { CredentialVerifier, IsUnchanged, Verified } from './verifier.ts'
 
 export interface AccessTokenDependencies {
@@ -43,7 +43,7 @@ export function createAccessTokenVerifier(dependencies: AccessTokenDependencies)
     presented(request) {
       const bearer = bearerToken(request)
       if (bearer === undefined || bearer.startsWith(apiKeyPrefix)) return undefined
-      return jwsHeader(bearer)?.typ === FIRST_PARTY_JWT_TYPE ? undefined : bearer
+      return bearerJwsHeader(request)?.typ === FIRST_PARTY_JWT_TYPE ? undefined : bearer
     },
 
     async verify(presented, now) {

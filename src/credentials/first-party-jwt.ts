@@ -8,7 +8,7 @@ import type { KeyRing } from '../keys/key-ring.ts'
 import { scopesOfRole } from '../resources/scopes.ts'
 import { FIRST_PARTY_JWT_TYPE, firstPartyIssuer } from '../sessions/first-party-jwt.ts'
 import { findLiveSession } from '../sessions/sessions.ts'
-import { bearerToken, jwsHeader, requireForm } from './presented.ts'
+import { bearerJwsHeader, bearerToken, requireForm } from './presented.ts'
 import type { CredentialVerifier, IsUnchanged } from './verifier.ts'
 
 /**
@@ -31,7 +31,7 @@ export function createFirstPartyJwtVerifier({
 
     presented(request) {
       const bearer = bearerToken(request)
-      return bearer !== undefined && jwsHeader(bearer)?.typ === FIRST_PARTY_JWT_TYPE ? bearer : undefined
+      return bearerJwsHeader(request)?.typ === FIRST_PARTY_JWT_TYPE ? bearer : undefined
     },
 
     async verify(presented, now) {

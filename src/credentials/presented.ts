@@ -22,23 +22,32 @@ export function apiKeyHeader(request: FastifyRequest): string | undefined {
   return Array.isArray(header) ? header.join() : header
 }
 
+type JwsHeader = Readonly<Record<string, unknown>>
+
+/** Base64url of whole bytes whose last character has no bits to spare (RFC 4648 3.5), three times. */
+const BASE64URL = '(?!\\.|$)(?:[\\w-]{4})*(?:[\\w-][AQgw]|[\\w-]{2}[AEIMQUYcgkosw048])?'
+const COMPACT_JWS = new RegExp(`^${BASE64URL}\\.${BASE64URL}\\.${BASE64URL}$`)
+
+const headers = new WeakMap<FastifyRequest, JwsHeader | undefined>()
+
 /**
  * The protected header of a compact JWS, unverified; undefined when the text is none.
  * Base64url that another text could stand for is not taken, so that a token has one spelling.
  */
-export function jwsHeader(token: string): Readonly<Record<string, unknown>> | undefined {
-  const parts = token.split('.')
-  if (parts.length !== 3 || !parts.every(isCanonicalBase64url)) return undefined
+export function jwsHeader(token: string): JwsHeader | undefined {
+  if (!COMPACT_JWS.test(token)) return undefined
   try {
-    const header: unknown = JSON.parse(Buffer.from(parts[0] ?? '', 'base64url').toString())
-    return typeof header === 'object' && header !== null ? (header as Record<string, unknown>) : undefined
+    const header: unknown = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString())
+    return typeof header === 'object' && header !== null ? (header as JwsHeader) : undefined
   } catch {
     return undefined
   }
 }
 
-function isCanonicalBase64url(part: string): boolean {
-  return part !== '' && Buffer.from(part, 'base64url').toString('base64url') === part
+/** The header of the JWS that stands in a request as Bearer token, which several verifiers look at. */
+export function bearerJwsHeader(request: FastifyRequest): JwsHeader | undefined {
+  if (!headers.has(request)) headers.set(request, jwsHeader(bearerToken(request) ?? ''))
+  return headers.get(request)
 }
 
 /**
