@@ -2,7 +2,9 @@ import { sql } from 'drizzle-orm'
 import {
   bigint,
   boolean,
+  date,
   index,
+  integer,
   json,
   jsonb,
   pgTable,
@@ -195,7 +197,10 @@ export const oneTimeLinks = pgTable('one_time_links', {
   consumedAt: moment('consumed_at'),
 })
 
-/** What happened, append only: who, through which credential, from where, and how it ended. */
+/**
+ * What happened, append only: who, through which credential, from where, and how it ended. `actor` is who did it
+ * where that is not the subject. `day`, `seq` and `hash` are its place in the chain, set once by the notary.
+ */
 export const auditEvents = pgTable(
   'audit_events',
   {
@@ -203,6 +208,8 @@ export const auditEvents = pgTable(
     at: moment('at').notNull().defaultNow(),
     type: text('type').notNull(),
     outcome: text('outcome', { enum: ['success', 'failure'] }).notNull(),
+    actorKind: text('actor_kind'),
+    actorId: text('actor_id'),
     subjectKind: text('subject_kind'),
     subjectId: text('subject_id'),
     clientId: text('client_id'),
@@ -210,6 +217,27 @@ export const auditEvents = pgTable(
     credentialId: text('credential_id'),
     from: text('from_address'),
     details: jsonb('details').$type<Record<string, unknown>>(),
+    day: date('day', { mode: 'string' }),
+    seq: integer('seq'),
+    hash: text('hash'),
   },
-  (table) => [index('audit_events_at').on(table.at)],
+  (table) => [
+    index('audit_events_unchained').on(table.id).where(sql`${table.seq} is null`),
+    uniqueIndex('audit_events_place').on(table.day, table.seq).where(sql`${table.seq} is not null`),
+  ],
+)
+
+/**
+ * The signed heads of the chain, one for each run of events that was linked at once. Nothing is linked to the same
+ * hash twice: the primary key is what keeps two processes from making the chain fork.
+ */
+export const auditCheckpoints = pgTable(
+  'audit_checkpoints',
+  {
+    before: text('before').primaryKey(),
+    day: date('day', { mode: 'string' }).notNull(),
+    first: integer('first').notNull(),
+    jws: text('jws').notNull(),
+  },
+  (table) => [uniqueIndex('audit_checkpoints_place').on(table.day, table.first)],
 )
