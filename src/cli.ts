@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { accountCommands } from './commands/accounts.ts'
+import { auditCommands } from './commands/audit.ts'
 import { clientCommands } from './commands/clients.ts'
 import { type Command, UsageError } from './commands/command.ts'
 import { keyCommands } from './commands/keys.ts'
@@ -16,6 +17,7 @@ const COMMANDS: readonly Command[] = [
   ...clientCommands,
   ...keyCommands,
   ...resourceCommands,
+  ...auditCommands,
   {
     name: 'migrate',
     usage: '',
@@ -28,18 +30,21 @@ const COMMANDS: readonly Command[] = [
 try {
   const json = process.argv.includes('--json')
   const answer = await runCommand(process.argv.slice(2).filter((word) => word !== '--json'))
-  process.stdout.write(json ? `${JSON.stringify(answer)}\n` : readable(answer))
+  if (answer !== undefined) process.stdout.write(json ? `${JSON.stringify(answer)}\n` : readable(answer))
+  if (answer !== undefined && 'ok' in answer && answer.ok === false) process.exitCode = 1
 } catch (error) {
   process.stderr.write(`${operatorMessage(error)}\n${error instanceof UsageError ? help() : ''}`)
   process.exitCode = 1
 }
 
-async function runCommand(words: readonly string[]): Promise<object> {
+async function runCommand(words: readonly string[]): Promise<object | undefined> {
   if (words.length === 0 || words[0] === 'help' || words.includes('--help'))
     throw new UsageError('Commands of the operator:')
   const command = COMMANDS.find(({ name }) => words.slice(0, name.split(' ').length).join(' ') === name)
   if (command === undefined) throw new UsageError(`There is no command "${words.slice(0, 2).join(' ')}".`)
   const { values, positionals } = parse(command, words.slice(command.name.split(' ').length))
+  const offline = command.runOffline?.(values as never)
+  if (offline !== undefined) return offline
 
   readEnvFile()
   const config = loadConfig(process.env)

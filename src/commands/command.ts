@@ -26,8 +26,13 @@ export interface Command {
   readonly options: ParseArgsOptionsConfig
   /** Whether words that are no options may follow its name. */
   readonly takesArgument?: true
-  /** Runs it; the answer is one object, which `--json` prints as it is. */
-  run(context: CommandContext): Promise<object>
+  /** Runs it without a database, where the options ask for nothing that needs one. */
+  runOffline?(options: CommandContext['options']): Promise<object> | undefined
+  /**
+   * Runs it; the answer is one object, which `--json` prints as it is. One whose `ok` is false makes the command
+   * fail. A command that has written its output itself answers nothing.
+   */
+  run(context: CommandContext): Promise<object | undefined>
 }
 
 /** A command that was typed wrong. */

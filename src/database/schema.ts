@@ -127,7 +127,7 @@ export const resources = pgTable('resources', {
 /** Signing keys; the private part is a JWE under SECRET_KEYS. */
 export const signingKeys = pgTable('signing_keys', {
   kid: text('kid').primaryKey(),
-  purpose: text('purpose', { enum: ['authorization_server', 'first_party'] }).notNull(),
+  purpose: text('purpose', { enum: ['authorization_server', 'first_party', 'audit'] }).notNull(),
   alg: text('alg', { enum: ['ES256', 'RS256'] }).notNull(),
   publicJwk: jsonb('public_jwk').$type<Record<string, unknown>>().notNull(),
   sealedPrivateJwk: text('sealed_private_jwk').notNull(),

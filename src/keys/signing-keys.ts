@@ -1,12 +1,13 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
+import { OPERATOR, type Origin, record } from '../audit/audit.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { signingKeys } from '../database/schema.ts'
 import type { Sealer } from '../secrets/sealed.ts'
 
-/** One key, one purpose, one algorithm (RFC 8725 3.1): provider tokens and first-party JWTs never share one. */
-export type Purpose = 'authorization_server' | 'first_party'
+/** One key, one purpose, one algorithm (RFC 8725 3.1): provider tokens, first-party JWTs and checkpoints never share one. */
+export type Purpose = 'authorization_server' | 'first_party' | 'audit'
 export type SigningAlg = 'ES256' | 'RS256'
 
 /** A signing key with its private part, opened. */
@@ -27,21 +28,25 @@ const WANTED: readonly { purpose: Purpose; alg: SigningAlg }[] = [
   { purpose: 'authorization_server', alg: 'ES256' },
   { purpose: 'authorization_server', alg: 'RS256' },
   { purpose: 'first_party', alg: 'ES256' },
+  { purpose: 'audit', alg: 'ES256' },
 ]
 
 /** Every key, the signing ones first, then the newest. */
 export async function loadSigningKeys(db: Database, sealer: Sealer): Promise<SigningKey[]> {
   const rows = await db.select().from(signingKeys)
   const keys = await Promise.all(
-    rows.map(async (row) => ({
-      kid: row.kid,
-      purpose: row.purpose,
-      alg: row.alg,
-      publicJwk: row.publicJwk as JWK,
-      privateJwk: JSON.parse(await sealer.open(sealPurpose(row.kid), row.sealedPrivateJwk)) as JWK,
-      retiredAt: row.retiredAt ?? undefined,
-      createdAt: row.createdAt,
-    })),
+    rows.map(async (row) => {
+      const privateJwk = JSON.parse(await sealer.open(sealPurpose(row.kid), row.sealedPrivateJwk)) as JWK
+      return {
+        kid: row.kid,
+        purpose: row.purpose,
+        alg: row.alg,
+        publicJwk: publicPartOf(privateJwk),
+        privateJwk,
+        retiredAt: row.retiredAt ?? undefined,
+        createdAt: row.createdAt,
+      }
+    }),
   )
   return keys.sort(
     (a, b) =>
@@ -60,7 +65,7 @@ export async function ensureSigningKeys(db: Database, sealer: Sealer, now: Date)
       .where(isNull(signingKeys.retiredAt))
     for (const wanted of WANTED) {
       if (rows.some((row) => row.purpose === wanted.purpose && row.alg === wanted.alg)) continue
-      await insertSigningKey(tx, sealer, wanted, now)
+      await insertSigningKey(tx, sealer, wanted, now, {})
     }
   })
 }
@@ -73,13 +78,17 @@ export async function rotateSigningKeys(db: Database, sealer: Sealer, now: Date)
   await db.transaction(async (tx) => {
     await tx.execute(sql`select pg_advisory_xact_lock(${LOCK}::bigint)`)
     for (const wanted of WANTED) {
-      await tx
+      const retired = await tx
         .update(signingKeys)
         .set({ retiredAt: now })
         .where(
           and(eq(signingKeys.purpose, wanted.purpose), eq(signingKeys.alg, wanted.alg), isNull(signingKeys.retiredAt)),
         )
-      await insertSigningKey(tx, sealer, wanted, now)
+        .returning({ kid: signingKeys.kid })
+      for (const { kid } of retired) {
+        await record(tx, { type: 'signing_key.retire', ...OPERATOR, details: { kid, ...wanted } })
+      }
+      await insertSigningKey(tx, sealer, wanted, now, OPERATOR)
     }
     await announce(tx, ['keys signing'], now)
   })
@@ -104,6 +113,7 @@ async function insertSigningKey(
   sealer: Sealer,
   { purpose, alg }: { purpose: Purpose; alg: SigningAlg },
   now: Date,
+  origin: Origin,
 ): Promise<void> {
   const pair = await generateKeyPair(alg, { extractable: true, modulusLength: 2048 })
   const publicPart = await exportJWK(pair.publicKey)
@@ -120,6 +130,12 @@ async function insertSigningKey(
     ),
     createdAt: now,
   })
+  await record(db, { type: 'signing_key.create', ...origin, details: { kid, purpose, alg } })
+}
+
+/** Of what is sealed, not of the column beside it: whoever can write to the database cannot have us trust a key of theirs. */
+function publicPartOf({ d, p, q, dp, dq, qi, ...publicJwk }: JWK): JWK {
+  return publicJwk
 }
 
 const sealPurpose = (kid: string) => `signing-key:${kid}`

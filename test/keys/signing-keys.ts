@@ -8,7 +8,7 @@ import { makeDatabase } from '../fixtures/database.ts'
 
 const secret = randomBytes(32)
 const sealer = createSealer([secret])
-const THREE = ['authorization_server ES256', 'authorization_server RS256', 'first_party ES256']
+const WANTED = ['audit ES256', 'authorization_server ES256', 'authorization_server RS256', 'first_party ES256']
 
 async function database(t: Test) {
   const { db, drop } = await makeDatabase()
@@ -23,8 +23,8 @@ t.test('a new database gets one key for each purpose and algorithm (RFC 8725 3.1
   const db = await database(t)
   await Promise.all([1, 2, 3].map(() => ensureSigningKeys(db, sealer, new Date())))
   const keys = await loadSigningKeys(db, sealer)
-  t.strictSame(names(keys), THREE)
-  t.equal(new Set(keys.map(({ kid }) => kid)).size, 3)
+  t.strictSame(names(keys), WANTED)
+  t.equal(new Set(keys.map(({ kid }) => kid)).size, 4)
   await ensureSigningKeys(db, sealer, new Date())
   t.strictSame(await loadSigningKeys(db, sealer), keys)
 
@@ -60,6 +60,14 @@ t.test('a key is bound to its row: another row cannot lend it its private part',
   await t.rejects(loadSigningKeys(db, sealer))
 })
 
+t.test('a key put into the public column is not trusted: the public part is taken from what is sealed', async (t) => {
+  const db = await database(t)
+  await ensureSigningKeys(db, sealer, new Date())
+  const before = await loadSigningKeys(db, sealer)
+  await db.update(signingKeys).set({ publicJwk: { kty: 'EC', crv: 'P-256', x: 'theirs', y: 'theirs' } })
+  t.strictSame(await loadSigningKeys(db, sealer), before)
+})
+
 t.test('rotation retires what signs and makes anew; the old ones are still there', async (t) => {
   const db = await database(t)
   const [made, rotated] = [new Date('2030-01-01T00:00:00Z'), new Date('2030-02-01T00:00:00Z')]
@@ -68,10 +76,10 @@ t.test('rotation retires what signs and makes anew; the old ones are still there
   await rotateSigningKeys(db, sealer, rotated)
 
   const after = await loadSigningKeys(db, sealer)
-  t.strictSame(names(after.filter(({ retiredAt }) => retiredAt === undefined)), THREE)
+  t.strictSame(names(after.filter(({ retiredAt }) => retiredAt === undefined)), WANTED)
   t.strictSame(
-    after.slice(0, 3).map(({ retiredAt }) => retiredAt),
-    [undefined, undefined, undefined],
+    after.slice(0, 4).map(({ retiredAt }) => retiredAt),
+    [undefined, undefined, undefined, undefined],
     'those that sign come first',
   )
   for (const old of before)
@@ -81,7 +89,7 @@ t.test('rotation retires what signs and makes anew; the old ones are still there
     )
 
   await ensureSigningKeys(db, sealer, rotated)
-  t.equal((await loadSigningKeys(db, sealer)).length, 6, 'none is missing now')
+  t.equal((await loadSigningKeys(db, sealer)).length, 8, 'none is missing now')
 })
 
 t.test('rotations at once take turns: one key signs for each purpose and algorithm', async (t) => {
@@ -89,15 +97,15 @@ t.test('rotations at once take turns: one key signs for each purpose and algorit
   await ensureSigningKeys(db, sealer, new Date())
   await Promise.all([1, 2, 3].map(() => rotateSigningKeys(db, sealer, new Date())))
   const keys = await loadSigningKeys(db, sealer)
-  t.equal(keys.length, 12)
-  t.strictSame(names(keys.filter(({ retiredAt }) => retiredAt === undefined)), THREE)
+  t.equal(keys.length, 16)
+  t.strictSame(names(keys.filter(({ retiredAt }) => retiredAt === undefined)), WANTED)
 })
 
 t.test('keys sealed under an old key of SECRET_KEYS open while it is in the ring', async (t) => {
   const db = await database(t)
   await ensureSigningKeys(db, sealer, new Date())
   const newer = randomBytes(32)
-  t.equal((await loadSigningKeys(db, createSealer([newer, secret]))).length, 3)
+  t.equal((await loadSigningKeys(db, createSealer([newer, secret]))).length, 4)
   await rotateSigningKeys(db, createSealer([newer, secret]), new Date())
-  t.equal((await loadSigningKeys(db, createSealer([newer, secret]))).length, 6)
+  t.equal((await loadSigningKeys(db, createSealer([newer, secret]))).length, 8)
 })

@@ -1,0 +1,27 @@
+import { desc, lt, sql } from 'drizzle-orm'
+import type { Database } from '../database/client.ts'
+import { auditCheckpoints, auditEvents } from '../database/schema.ts'
+import { OPERATOR, record } from './audit.ts'
+
+/**
+ * Deletes the days of the log before one; the event that tells of it names the last hash that went, so that
+ * verification can tell pruning from tampering.
+ * @param before `YYYY-MM-DD`
+ * @returns how many events were deleted
+ */
+export async function pruneLog(db: Database, before: string): Promise<number> {
+  return db.transaction(async (tx) => {
+    const [last] = await tx
+      .select({ hash: auditEvents.hash })
+      .from(auditEvents)
+      .where(lt(auditEvents.day, before))
+      .orderBy(desc(auditEvents.day), desc(auditEvents.seq))
+      .limit(1)
+    if (last === undefined) return 0
+    await tx.execute(sql`select set_config('gatehouse.prune_before', ${before}, true)`)
+    const { count } = await tx.delete(auditEvents).where(lt(auditEvents.day, before))
+    await tx.delete(auditCheckpoints).where(lt(auditCheckpoints.day, before))
+    await record(tx, { type: 'audit.prune', ...OPERATOR, details: { before, hash: last.hash, events: count } })
+    return count
+  })
+}
