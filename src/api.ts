@@ -4,10 +4,11 @@ import type { Account } from './accounts/accounts.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { apiKeyRoutes } from './api-keys/routes.ts'
 import type { Usage } from './api-keys/usage.ts'
+import type { Refusals } from './audit/refusals.ts'
 import type { Config } from './config.ts'
 import type { Authenticator } from './credentials/authenticate.ts'
 import { challenge } from './credentials/challenge.ts'
-import { credentials } from './credentials/plugin.ts'
+import { credentials, originOf } from './credentials/plugin.ts'
 import type { Database } from './database/client.ts'
 import type { Remembered } from './database/remembered.ts'
 import { NotFound } from './errors.ts'
@@ -29,12 +30,13 @@ export interface ApiOptions {
   readonly refreshCookie: RefreshCookie
   readonly signInLimits: SignInLimits
   readonly usage: Usage
+  readonly refusals: Refusals
   readonly authenticate: Authenticator
 }
 
 /** The resource API: one scope, in which every request is authenticated and authorized alike, and errors are problems. */
 export async function registerApi(api: FastifyInstance, options: ApiOptions): Promise<void> {
-  const { config, db, usage } = options
+  const { config, db, usage, refusals } = options
   const { issuer, apiKeyPrefix, corsOrigins } = config
   const findAccount = (id: string) => options.accounts.find(db, id)
 
@@ -61,6 +63,10 @@ export async function registerApi(api: FastifyInstance, options: ApiOptions): Pr
     authenticate: options.authenticate,
     onPrincipal({ credential }, request) {
       if (credential.kind === 'api_key') usage.note(credential.id, new Date(), request.ip)
+    },
+    onForbidden({ subject }, { code }, request) {
+      const details = { reason: code, route: request.routeOptions.url }
+      refusals.note({ type: 'api.request', ...originOf(request), subject, details })
     },
   })
 

@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import { findAccount } from './accounts/accounts.ts'
 import { registerApi } from './api.ts'
 import { createUsage } from './api-keys/usage.ts'
+import { createNotary } from './audit/notary.ts'
+import { createRefusals } from './audit/refusals.ts'
 import { createEngine } from './authorization-server/engine.ts'
 import { interactionRoutes } from './authorization-server/interactions/routes.ts'
 import { mountProvider } from './authorization-server/mount.ts'
@@ -45,9 +47,11 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
   const keys = createKeyRing(await loadSigningKeys(db, sealer))
   const { issuer } = config
   const refreshCookie = createRefreshCookie(issuer)
-  const signInLimits = createSignInLimits(config.signUp)
   const warn = (task: string) => (error: unknown) => app.log.warn({ err: error }, `${task} failed`)
   const usage = createUsage(db, config.usageIntervalSeconds * 1000, warn('writing down how keys were used'))
+  const notary = createNotary(db, keys, 1_000, warn('linking the audit'))
+  const refusals = createRefusals(db, warn('writing down a refusal'))
+  const signInLimits = createSignInLimits(config.signUp, refusals)
 
   const changes = await openLiveChanges(storage, config.natsUrl, warn('following changes'))
   const server = {
@@ -59,6 +63,7 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
     clients: createRemembered(changes, 'client', findClient),
     resources: createRemembered(changes, 'resource', (db, identifier) => findResource(db, issuer, identifier)),
     clientAttempts: createAttemptLimit(30, 300),
+    refusals,
   }
   let engine = createEngine(server, app.log)
   const followKeys = async () => {
@@ -84,6 +89,8 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
     await changes.close()
     clearInterval(expiry)
     await usage.close()
+    await refusals.close()
+    await notary.close()
   })
 
   await registerHealth(app, () => isMigrated(db))
@@ -100,6 +107,7 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
     refreshCookie,
     signInLimits,
     usage,
+    refusals,
     authenticate,
   })
   return app

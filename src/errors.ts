@@ -83,8 +83,12 @@ export class InsufficientRole extends PublicError {
 
 /** E-mail or password wrong: one text for both, so that a stranger learns nothing. */
 export class InvalidSignIn extends PublicError {
-  constructor() {
+  /** The account that was meant, where there is one; for the audit, never told. */
+  readonly accountId: string | undefined
+
+  constructor(accountId?: string) {
     super(401, 'invalid_sign_in', 'The e-mail or the password is not right.')
+    this.accountId = accountId
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { and, asc, eq, gt, isNull, or, sql } from 'drizzle-orm'
-import { record } from '../audit/audit.ts'
+import { type AuditEvent, type Origin, record } from '../audit/audit.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { UUID } from '../database/identifiers.ts'
@@ -66,7 +66,7 @@ export async function findAccount(db: Database, id: string): Promise<Account | u
  * @throws {InvalidRequest} when the e-mail or the password will not do
  * @throws {Conflict} when the e-mail has an account; the text does not say so
  */
-export async function createAccount(db: Database, input: NewAccount, from?: string): Promise<Account> {
+export async function createAccount(db: Database, input: NewAccount, origin: Origin = {}): Promise<Account> {
   requireEmail(input.email)
   requirePassword(input)
   const passwordHash = await hashPassword(input.password)
@@ -91,8 +91,8 @@ export async function createAccount(db: Database, input: NewAccount, from?: stri
     }
     await record(tx, {
       type: 'account.create',
+      ...origin,
       subject: { kind: 'account', id: account.id },
-      from,
       details: { role: account.role },
     })
     return account
@@ -108,7 +108,7 @@ export async function authenticateAccount(db: Database, email: string, password:
   const [found] = await byEmail(db).execute({ emailKey: emailKey(email) })
   const usable = found !== undefined && found.disabledAt === null ? found : undefined
   const matches = await verifyPassword(usable?.passwordHash, password)
-  if (usable === undefined || !matches) throw new InvalidSignIn()
+  if (usable === undefined || !matches) throw new InvalidSignIn(found?.id)
   const { passwordHash, disabledAt: _, ...account } = usable
   if (isOutdated(passwordHash)) {
     await db
@@ -123,8 +123,8 @@ export async function authenticateAccount(db: Database, email: string, password:
  * Gives an account another role; its credentials of every kind can do more or less from the next request on.
  * @throws {NotFound}
  */
-export async function setRole(db: Database, id: string, role: Role, now: Date): Promise<void> {
-  await changeAccount(db, id, { role }, { type: 'account.set_role', details: { role } }, now)
+export async function setRole(db: Database, id: string, role: Role, now: Date, origin: Origin = {}): Promise<void> {
+  await changeAccount(db, id, { role }, { type: 'account.set_role', ...origin, details: { role } }, now)
 }
 
 /**
@@ -132,16 +132,22 @@ export async function setRole(db: Database, id: string, role: Role, now: Date): 
  * sessions, codes, tokens, API keys.
  * @throws {NotFound}
  */
-export async function setDisabled(db: Database, id: string, disabled: boolean, now: Date): Promise<void> {
+export async function setDisabled(
+  db: Database,
+  id: string,
+  disabled: boolean,
+  now: Date,
+  origin: Origin = {},
+): Promise<void> {
   const type = disabled ? 'account.disable' : 'account.enable'
-  await changeAccount(db, id, { disabledAt: disabled ? now : null }, { type }, now)
+  await changeAccount(db, id, { disabledAt: disabled ? now : null }, { type, ...origin }, now)
 }
 
 async function changeAccount(
   db: Database,
   id: string,
   change: { role?: Role; disabledAt?: Date | null },
-  event: { type: string; details?: Record<string, unknown> },
+  event: AuditEvent,
   now: Date,
 ): Promise<void> {
   if (!UUID.test(id)) throw new NotFound('There is no such account.')

@@ -2,6 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { listAccounts } from '../accounts/accounts.ts'
 import { wireRole } from '../accounts/schemas.ts'
+import { record } from '../audit/audit.ts'
+import { originOf, requirePrincipal } from '../credentials/plugin.ts'
 import type { Database } from '../database/client.ts'
 import { InvalidRequest } from '../errors.ts'
 import { fromCursor, toCursor } from './cursor.ts'
@@ -24,6 +26,8 @@ export const adminRoutes: FastifyPluginAsyncTypebox<{ db: Database }> = async (a
       if (limit > 200) throw new InvalidRequest('A page has at most 200 items.')
       const after = request.query.cursor === undefined ? undefined : fromCursor(request.query.cursor)
       const accounts = await listAccounts(db, limit + 1, after)
+      const { subject } = requirePrincipal(request)
+      await record(db, { type: 'account.list', ...originOf(request), subject, details: { limit, after: after?.id } })
       const page = accounts.slice(0, limit)
       const last = page.at(-1)
       return {

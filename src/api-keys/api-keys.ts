@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { and, desc, eq, gt, isNull, or, sql } from 'drizzle-orm'
 import type { Account } from '../accounts/accounts.ts'
-import { record } from '../audit/audit.ts'
+import { type Origin, record } from '../audit/audit.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { accounts, apiKeys } from '../database/schema.ts'
@@ -49,6 +49,7 @@ export async function issueApiKey(
   db: Database,
   input: { accountId: string; name: string; scope: readonly string[]; expiresAt: Date; prefix: string },
   now: Date,
+  origin: Origin = {},
 ): Promise<IssuedApiKey> {
   const secret = makeApiKey(input.prefix)
   return db.transaction(async (tx) => {
@@ -68,8 +69,9 @@ export async function issueApiKey(
     if (row === undefined) throw new Error('the key was not stored')
     await record(tx, {
       type: 'api_key.issue',
+      ...origin,
       subject: { kind: 'account', id: input.accountId },
-      details: { id: row.id, scope: row.scope },
+      details: { key: row.id, scope: row.scope },
     })
     return { ...row, secret }
   })
@@ -130,7 +132,13 @@ export function listApiKeys(db: Database, accountId: string, now: Date): Promise
  * Revokes a key of an account; it is refused from the next request on.
  * @throws {NotFound} when it is another's, unknown or revoked before
  */
-export async function revokeApiKey(db: Database, accountId: string, id: string, now: Date): Promise<void> {
+export async function revokeApiKey(
+  db: Database,
+  accountId: string,
+  id: string,
+  now: Date,
+  origin: Origin = {},
+): Promise<void> {
   await db.transaction(async (tx) => {
     const [revoked] = await tx
       .update(apiKeys)
@@ -139,7 +147,8 @@ export async function revokeApiKey(db: Database, accountId: string, id: string, 
       .returning({ id: apiKeys.id })
     if (revoked === undefined) throw new NotFound('There is no such key.')
     await announce(tx, [`api_key ${id}`], now)
-    await record(tx, { type: 'api_key.revoke', subject: { kind: 'account', id: accountId }, details: { id } })
+    const subject = { kind: 'account', id: accountId } as const
+    await record(tx, { type: 'api_key.revoke', ...origin, subject, details: { key: id } })
   })
 }
 
@@ -154,6 +163,7 @@ export async function rotateApiKey(
   db: Database,
   input: { accountId: string; id: string; overlapSeconds: number; held: ReadonlySet<string>; prefix: string },
   now: Date,
+  origin: Origin = {},
 ): Promise<IssuedApiKey> {
   return db.transaction(async (tx) => {
     const [old] = await tx
@@ -176,10 +186,14 @@ export async function rotateApiKey(
     await tx.update(apiKeys).set({ revokedAt: overlapEnd }).where(eq(apiKeys.id, old.id))
     await announce(tx, [`api_key ${old.id}`], now)
     const lifetime = old.expiresAt.getTime() - old.createdAt.getTime()
+    const subject = { kind: 'account', id: input.accountId } as const
+    const details = { key: old.id, until: overlapEnd.toISOString() }
+    await record(tx, { type: 'api_key.rotate', ...origin, subject, details })
     return issueApiKey(
       tx,
       { ...input, name: old.name, scope: old.scope, expiresAt: new Date(now.getTime() + lifetime) },
       now,
+      origin,
     )
   })
 }

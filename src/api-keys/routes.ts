@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { accountIdOf, requirePrincipal } from '../credentials/plugin.ts'
+import { accountIdOf, originOf, requirePrincipal } from '../credentials/plugin.ts'
 import type { Principal } from '../credentials/principal.ts'
 import type { Database } from '../database/client.ts'
 import { UUID } from '../database/identifiers.ts'
@@ -57,6 +57,7 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox<ApiKeyRoutesOptions> = asyn
         db,
         { accountId: requireAccount(principal), name, scope, expiresAt, prefix: keyPrefix },
         now,
+        originOf(request),
       )
       reply.status(201).header('cache-control', 'no-store')
       return { message: 'The key was made.', ...shown(issued) }
@@ -72,7 +73,13 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox<ApiKeyRoutesOptions> = asyn
     '/api/keys/:id',
     { schema: { params: Params }, config: { access: { credentials: 'any', scope: 'keys:write' } } },
     async (request) => {
-      await revokeApiKey(db, requireAccount(requirePrincipal(request)), request.params.id, new Date())
+      await revokeApiKey(
+        db,
+        requireAccount(requirePrincipal(request)),
+        request.params.id,
+        new Date(),
+        originOf(request),
+      )
       return { message: 'The key is revoked.' }
     },
   )
@@ -92,7 +99,7 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox<ApiKeyRoutesOptions> = asyn
         held: principal.scope,
         prefix: keyPrefix,
       }
-      const issued = await rotateApiKey(db, input, new Date())
+      const issued = await rotateApiKey(db, input, new Date(), originOf(request))
       reply.status(201).header('cache-control', 'no-store')
       return { message: 'The key was replaced.', ...shown(issued) }
     },

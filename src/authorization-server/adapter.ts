@@ -1,5 +1,5 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
-import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
+import { type Adapter, type AdapterPayload, errors, Provider } from 'oidc-provider'
 import { record } from '../audit/audit.ts'
 import { createBatch } from '../database/batch.ts'
 import { announce } from '../database/changes.ts'
@@ -8,6 +8,7 @@ import { providerModels } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
 import { digest } from '../secrets/opaque-token.ts'
 import { wasUnderWay } from '../secrets/single-use.ts'
+import { originOfEngine } from './audit-trail.ts'
 import { fromStored, toStored } from './stored-payload.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
@@ -19,6 +20,9 @@ const OF_A_GRANT = new Set([
   'DeviceCode',
   'BackchannelAuthenticationRequest',
 ])
+
+/** Models whose rows go only because somebody revokes them. */
+const IS_REVOKED = new Set(['AccessToken', 'ClientCredentials', 'RefreshToken'])
 
 const IS_ACCESS_TOKEN = new Set(['AccessToken', 'ClientCredentials'])
 
@@ -81,12 +85,17 @@ export function createModelAdapter(model: string, work: UnitOfWork): Adapter {
           accountId: providerModels.accountId,
           clientId: providerModels.clientId,
         })
+        const isGrant = model === 'Grant'
         if (IS_ACCESS_TOKEN.has(model)) await announce(tx, [`token ${digest(id)}`], now)
-        if (model !== 'Grant') return
-        await announce(tx, [`grant ${id}`], now)
-        if (destroyed?.accountId == null) return
-        const subject = { kind: 'account', id: destroyed.accountId } as const
-        await record(tx, { type: 'grant.end', subject, clientId: destroyed.clientId ?? undefined })
+        if (isGrant) await announce(tx, [`grant ${id}`], now)
+        if (destroyed === undefined || !(isGrant || IS_REVOKED.has(model))) return
+        await record(tx, {
+          type: isGrant ? 'grant.end' : 'token.revoke',
+          ...originOfEngine(Provider.ctx),
+          subject: ownerOf(destroyed),
+          clientId: destroyed.clientId ?? undefined,
+          details: isGrant ? { grant: id, at: Provider.ctx?.oidc.route } : { model, token: digest(id) },
+        })
       })
     },
 
@@ -97,6 +106,11 @@ export function createModelAdapter(model: string, work: UnitOfWork): Adapter {
       })
     },
   }
+}
+
+function ownerOf({ accountId, clientId }: { accountId: string | null; clientId: string | null }) {
+  if (accountId !== null) return { kind: 'account', id: accountId } as const
+  return clientId === null ? undefined : ({ kind: 'client', id: clientId } as const)
 }
 
 type Row = typeof providerModels.$inferInsert & { grantId: string | null }

@@ -1,10 +1,11 @@
-import { type Adapter, errors } from 'oidc-provider'
+import { type Adapter, errors, Provider } from 'oidc-provider'
 import { record } from '../audit/audit.ts'
 import type { Client } from '../clients/clients.ts'
 import { type ClientMetadata, fromRegistration, toMetadata } from '../clients/metadata.ts'
 import type { Remembered } from '../database/remembered.ts'
 import { clients as clientRows } from '../database/schema.ts'
 import { InvalidRedirectUri, PublicError } from '../errors.ts'
+import { digest } from '../secrets/opaque-token.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
 /** Gives the engine our clients, and takes the ones that register themselves (RFC 7591). */
@@ -25,8 +26,17 @@ export function createClientAdapter(work: UnitOfWork, clients: Remembered<Client
     async upsert(_id, payload) {
       try {
         const client = fromRegistration(payload as ClientMetadata)
-        await work.db.insert(clientRows).values(client)
-        await record(work.db, { type: 'client.register', clientId: client.id })
+        const { InitialAccessToken: token } = Provider.ctx?.oidc.entities ?? {}
+        await work.db.transaction(async (tx) => {
+          await tx.insert(clientRows).values(client)
+          await record(tx, {
+            type: 'client.register',
+            credential: token && { kind: 'initial_access_token', id: digest(token.jti) },
+            from: Provider.ctx?.ip,
+            clientId: client.id,
+            details: { type: client.type },
+          })
+        })
       } catch (error) {
         // The engine tells `invalid_redirect_uri` from the rest by how the description begins.
         if (error instanceof InvalidRedirectUri)

@@ -1,3 +1,4 @@
+import type { Refusals } from '../audit/refusals.ts'
 import type { Client } from '../clients/clients.ts'
 import type { Config } from '../config.ts'
 import type { Remembered } from '../database/remembered.ts'
@@ -19,4 +20,5 @@ export interface AuthorizationServerDependencies {
   readonly resources: Remembered<Resource>
   /** Failed client authentications, by client and network. */
   readonly clientAttempts: AttemptLimit
+  readonly refusals: Refusals
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyBaseLogger } from 'fastify'
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
-import { record } from '../audit/audit.ts'
+import { noteError, noteRefusal, recordIssue } from './audit-trail.ts'
 import { compareSecretDigests } from './client-secrets.ts'
 import { createConfiguration } from './configuration.ts'
 import type { AuthorizationServerDependencies } from './dependencies.ts'
@@ -30,12 +30,14 @@ export function createEngine(dependencies: AuthorizationServerDependencies, log:
   compareSecretDigests(provider, dependencies.clientAttempts)
   refuseOtherGrantTypes(provider)
   tellFailure(provider, log)
+  provider.on('authorization.error', (ctx, { error }) => void noteError(ctx, error, dependencies.refusals))
 
   provider.use(async (ctx: KoaContextWithOIDC, next) => {
     if (ctx.path === '/oauth/token') return runTokenRequest(ctx, next, dependencies)
     await next()
     if (ctx.oidc === undefined) return
     await answerForStructuredToken(ctx, dependencies)
+    await noteRefusal(ctx, dependencies.refusals)
     await askBeforeSignOut(ctx, dependencies)
     await endFirstPartySession(ctx, dependencies)
     presentRegistration(ctx)
@@ -50,7 +52,7 @@ export function createEngine(dependencies: AuthorizationServerDependencies, log:
 async function runTokenRequest(
   ctx: KoaContextWithOIDC,
   next: () => Promise<void>,
-  { work }: AuthorizationServerDependencies,
+  { work, refusals }: AuthorizationServerDependencies,
 ): Promise<void> {
   const { arrivedAt = new Date() } = ctx.req as { arrivedAt?: Date }
   await work.run(arrivedAt, async () => {
@@ -59,18 +61,5 @@ async function runTokenRequest(
     if (issued) await recordIssue(ctx, work.db)
     return issued
   })
-}
-
-async function recordIssue(ctx: KoaContextWithOIDC, db: AuthorizationServerDependencies['work']['db']): Promise<void> {
-  const { client, entities, params } = ctx.oidc
-  const accountId = entities.Account?.accountId
-  const token = entities.AccessToken ?? entities.ClientCredentials
-  await record(db, {
-    type: 'token.issue',
-    subject:
-      accountId === undefined ? { kind: 'client', id: client?.clientId ?? '' } : { kind: 'account', id: accountId },
-    clientId: client?.clientId,
-    from: ctx.ip,
-    details: { grantType: params?.grant_type, scope: token?.scope },
-  })
+  await noteRefusal(ctx, refusals)
 }

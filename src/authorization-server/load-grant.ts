@@ -1,6 +1,8 @@
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider'
 import { findAccount } from '../accounts/accounts.ts'
 import { narrowToRole, splitScope } from '../resources/scopes.ts'
+import { originOfEngine } from './audit-trail.ts'
+import { saveGrant } from './save-grant.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
 /**
@@ -21,7 +23,9 @@ export function createGrantLoader(work: UnitOfWork) {
     const own = grant ?? new provider.Grant({ accountId: owner.id, clientId: client.clientId })
     const before = JSON.stringify(own)
     addRequested(own, ctx, (scope) => narrowToRole(scope, owner.role))
-    if (own !== grant || JSON.stringify(own) !== before) await own.save()
+    if (own !== grant || JSON.stringify(own) !== before) {
+      await saveGrant(own, work, { ...originOfEngine(ctx), details: { assumed: true } })
+    }
     return own
   }
 }

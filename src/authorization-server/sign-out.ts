@@ -1,5 +1,6 @@
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import { endSession, findSession } from '../sessions/sessions.ts'
+import { originOfEngine } from './audit-trail.ts'
 import type { AuthorizationServerDependencies } from './dependencies.ts'
 import { renderSignOut } from './pages.ts'
 
@@ -38,6 +39,6 @@ export async function endFirstPartySession(
   const found = await findSignedIn(ctx, dependencies)
   const goesOn = ctx.response.get('location').startsWith(`${config.issuer}/oauth/authorize/`)
   if (goesOn && found !== undefined && found.account.id !== ctx.oidc.session?.accountId) return
-  if (found !== undefined) await endSession(work.db, found.session.id, new Date(), ctx.ip)
+  if (found !== undefined) await endSession(work.db, found.session.id, new Date(), originOfEngine(ctx))
   ctx.cookies.set(refreshCookie.name, null, { signed: false, path: '/', secure: config.issuer.startsWith('https:') })
 }

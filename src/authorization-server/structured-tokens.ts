@@ -1,6 +1,7 @@
 import { decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose'
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import { findTokenOwner, revokeAccessToken } from '../credentials/access-token-state.ts'
+import { originOfEngine } from './audit-trail.ts'
 import type { AuthorizationServerDependencies } from './dependencies.ts'
 import { isResourceServer } from './introspection-policy.ts'
 
@@ -23,7 +24,8 @@ export async function answerForStructuredToken(
 
   if (route === 'revocation') {
     if (payload !== undefined && issuedTo) {
-      await revokeAccessToken(work.db, String(payload.jti), new Date(Number(payload.exp) * 1000), now)
+      const by = { ...originOfEngine(ctx), subject: subjectOf(payload) }
+      await revokeAccessToken(work.db, String(payload.jti), new Date(Number(payload.exp) * 1000), now, by)
     }
     ctx.body = ''
     return
@@ -59,4 +61,8 @@ export async function answerForStructuredToken(
     const claims = { id: String(jti), subject: String(sub), clientId: String(client_id), grantId }
     return (await findTokenOwner(work.db, claims, now)) !== undefined
   }
+}
+
+function subjectOf({ sub, client_id }: JWTPayload) {
+  return { kind: sub === client_id ? 'client' : 'account', id: String(sub) } as const
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { and, asc, eq, gt, isNotNull, or, sql } from 'drizzle-orm'
-import { record } from '../audit/audit.ts'
+import { type Origin, record } from '../audit/audit.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { clients, providerModels } from '../database/schema.ts'
@@ -53,7 +53,11 @@ export const isConfidential = (type: ClientType) => type === 'web' || type === '
  * @throws {InvalidRedirectUri} for a redirect URI that will not do
  * @throws {InvalidScope} for a scope that is no scope token
  */
-export async function createClient(db: Database, input: NewClient): Promise<{ client: Client; secret?: string }> {
+export async function createClient(
+  db: Database,
+  input: NewClient,
+  origin: Origin = {},
+): Promise<{ client: Client; secret?: string }> {
   requireRedirectUris(input.redirectUris, input.type)
   const wrong = input.scope?.find((scope) => !isScopeToken(scope))
   if (wrong !== undefined) throw new InvalidScope(`${wrong} is not a scope (RFC 6749 3.3).`)
@@ -75,7 +79,7 @@ export async function createClient(db: Database, input: NewClient): Promise<{ cl
       })
       .returning()
     if (client === undefined) throw new Error('the client was not stored')
-    await record(tx, { type: 'client.create', clientId: client.id, details: { type: client.type } })
+    await record(tx, { type: 'client.create', ...origin, clientId: client.id, details: { type: client.type } })
     return secret === undefined ? { client } : { client, secret }
   })
 }
@@ -100,7 +104,7 @@ export function listClients(db: Database, limit: number, after?: { createdAt: Da
  * Gives a confidential client a new secret; the old one is refused from the next request on.
  * @throws {NotFound} when there is no such client, or it has no secret
  */
-export async function rotateClientSecret(db: Database, id: string, now: Date): Promise<string> {
+export async function rotateClientSecret(db: Database, id: string, now: Date, origin: Origin = {}): Promise<string> {
   const secret = makeOpaqueToken()
   await db.transaction(async (tx) => {
     const [rotated] = await tx
@@ -110,7 +114,7 @@ export async function rotateClientSecret(db: Database, id: string, now: Date): P
       .returning({ id: clients.id })
     if (rotated === undefined) throw new NotFound('There is no such client with a secret.')
     await announce(tx, [`client ${id}`], now)
-    await record(tx, { type: 'client.rotate_secret', clientId: id })
+    await record(tx, { type: 'client.rotate_secret', ...origin, clientId: id })
   })
   return secret
 }
@@ -119,13 +123,13 @@ export async function rotateClientSecret(db: Database, id: string, now: Date): P
  * Deletes a client with all its grants and tokens.
  * @throws {NotFound}
  */
-export async function deleteClient(db: Database, id: string, now: Date): Promise<void> {
+export async function deleteClient(db: Database, id: string, now: Date, origin: Origin = {}): Promise<void> {
   await db.transaction(async (tx) => {
     const [deleted] = await tx.delete(clients).where(eq(clients.id, id)).returning({ id: clients.id })
     if (deleted === undefined) throw new NotFound('There is no such client.')
     await tx.delete(providerModels).where(eq(providerModels.clientId, id))
     await announce(tx, [`client ${id}`], now)
-    await record(tx, { type: 'client.delete', clientId: id })
+    await record(tx, { type: 'client.delete', ...origin, clientId: id })
   })
 }
 

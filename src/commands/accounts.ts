@@ -1,4 +1,5 @@
 import { createAccount, ROLES, setDisabled, setRole } from '../accounts/accounts.ts'
+import { OPERATOR } from '../audit/audit.ts'
 import { PASSWORD_MAX_LENGTH, PASSWORD_MIN_LENGTH } from '../secrets/password.ts'
 import {
   type Command,
@@ -30,7 +31,7 @@ export const accountCommands: readonly Command[] = [
         throw new UsageError(`a password has ${PASSWORD_MIN_LENGTH} to ${PASSWORD_MAX_LENGTH} characters`)
       }
       const name = typeof context.options.name === 'string' ? context.options.name : undefined
-      const account = await createAccount(context.db, { email, password, name, role }, 'cli')
+      const account = await createAccount(context.db, { email, password, name, role }, OPERATOR)
       return { id: account.id, email: account.email, role: account.role }
     },
   },
@@ -43,7 +44,7 @@ export const accountCommands: readonly Command[] = [
     async run(context) {
       const id = requireArgument(context, 'account identifier')
       const role = requireChoice(requireOption(context, 'role'), 'role', ROLES)
-      await setRole(context.db, id, role, context.now)
+      await setRole(context.db, id, role, context.now, OPERATOR)
       return { id, role }
     },
   },
@@ -67,6 +68,6 @@ export const accountCommands: readonly Command[] = [
 
 async function changeDisabled(context: CommandContext, disabled: boolean): Promise<object> {
   const id = requireArgument(context, 'account identifier')
-  await setDisabled(context.db, id, disabled, context.now)
+  await setDisabled(context.db, id, disabled, context.now, OPERATOR)
   return { id, disabled }
 }

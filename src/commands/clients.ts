@@ -1,3 +1,4 @@
+import { OPERATOR } from '../audit/audit.ts'
 import { type Client, createClient, deleteClient, listClients, rotateClientSecret } from '../clients/clients.ts'
 import { issueInitialAccessToken } from '../clients/initial-access-tokens.ts'
 import { splitScope } from '../resources/scopes.ts'
@@ -23,7 +24,7 @@ export const clientCommands: readonly Command[] = [
     async run(context) {
       const { scope, 'access-token-format': format } = context.options
       const redirectUris = context.options['redirect-uri']
-      const { client, secret } = await createClient(context.db, {
+      const input = {
         name: requireOption(context, 'name'),
         type: requireChoice(requireOption(context, 'type'), 'type', ['web', 'spa', 'native', 'machine']),
         redirectUris: Array.isArray(redirectUris) ? redirectUris : [],
@@ -31,7 +32,8 @@ export const clientCommands: readonly Command[] = [
         firstParty: context.options['first-party'] === true,
         accessTokenFormat:
           typeof format === 'string' ? requireChoice(format, 'access-token-format', ['jwt', 'opaque']) : undefined,
-      })
+      }
+      const { client, secret } = await createClient(context.db, input, OPERATOR)
       return { client_id: client.id, ...(secret === undefined ? {} : { client_secret: secret }) }
     },
   },
@@ -56,7 +58,7 @@ export const clientCommands: readonly Command[] = [
     takesArgument: true,
     async run(context) {
       const id = requireArgument(context, 'client identifier')
-      return { client_id: id, client_secret: await rotateClientSecret(context.db, id, context.now) }
+      return { client_id: id, client_secret: await rotateClientSecret(context.db, id, context.now, OPERATOR) }
     },
   },
   {
@@ -67,7 +69,7 @@ export const clientCommands: readonly Command[] = [
     takesArgument: true,
     async run(context) {
       const id = requireArgument(context, 'client identifier')
-      await deleteClient(context.db, id, context.now)
+      await deleteClient(context.db, id, context.now, OPERATOR)
       return { client_id: id, deleted: true }
     },
   },
@@ -80,7 +82,7 @@ export const clientCommands: readonly Command[] = [
       const days = Number(requireOption(context, 'days'))
       if (!Number.isInteger(days) || days < 1 || days > 365) throw new UsageError('--days is a number from 1 to 365')
       const expiresAt = new Date(context.now.getTime() + days * DAY_MS)
-      const token = await issueInitialAccessToken(context.db, expiresAt, context.now)
+      const token = await issueInitialAccessToken(context.db, expiresAt, context.now, OPERATOR)
       return { initial_access_token: token, expires_at: expiresAt.toISOString() }
     },
   },

@@ -1,3 +1,4 @@
+import { OPERATOR } from '../audit/audit.ts'
 import { createResource } from '../resources/resources.ts'
 import { splitScope } from '../resources/scopes.ts'
 import { type Command, requireChoice, requireOption } from './command.ts'
@@ -16,12 +17,13 @@ export const resourceCommands: readonly Command[] = [
     async run(context) {
       const name = requireOption(context, 'name')
       const scopes = splitScope(requireOption(context, 'scope'))
-      const resource = await createResource(context.db, context.config.issuer, {
+      const input = {
         identifier: requireOption(context, 'identifier'),
         name,
         scopes: Object.fromEntries(scopes.map((scope) => [scope, `${name}: ${scope}`])),
         format: requireChoice(requireOption(context, 'format'), 'format', ['jwt', 'opaque']),
-      })
+      }
+      const resource = await createResource(context.db, context.config.issuer, input, OPERATOR)
       return {
         identifier: resource.identifier,
         name,

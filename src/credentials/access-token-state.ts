@@ -1,6 +1,7 @@
 import { and, eq, gt, inArray, isNull, notExists, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import type { Account, Role } from '../accounts/accounts.ts'
+import { type AuditEvent, type Origin, record } from '../audit/audit.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { UUID } from '../database/identifiers.ts'
@@ -141,14 +142,22 @@ export async function findTokenOwner(
 }
 
 /** Marks an access token as revoked until it would have expired anyway. */
-export async function revokeAccessToken(db: Database, id: string, expiresAt: Date, now: Date): Promise<void> {
+export async function revokeAccessToken(
+  db: Database,
+  id: string,
+  expiresAt: Date,
+  now: Date,
+  by: Origin & Pick<AuditEvent, 'subject'> = {},
+): Promise<void> {
   await db.transaction(async (tx) => {
     const revoked = await tx
       .insert(revokedTokens)
       .values({ tokenId: id, expiresAt })
       .onConflictDoNothing()
       .returning({ tokenId: revokedTokens.tokenId })
-    if (revoked.length > 0) await announce(tx, [`token ${id}`], now)
+    if (revoked.length === 0) return
+    await announce(tx, [`token ${id}`], now)
+    await record(tx, { type: 'token.revoke', ...by, details: { token: id } })
   })
 }
 

@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import type { Account } from '../accounts/accounts.ts'
-import { CredentialRequired } from '../errors.ts'
+import type { Origin } from '../audit/audit.ts'
+import { CredentialRequired, PublicError } from '../errors.ts'
 import type { Authenticator } from './authenticate.ts'
 import { type Access, authorize } from './authorize.ts'
-import type { Principal } from './principal.ts'
+import type { Credential, Principal } from './principal.ts'
 import type { Verified } from './verifier.ts'
 
 declare module 'fastify' {
@@ -20,6 +21,8 @@ export interface CredentialsOptions {
   readonly authenticate: Authenticator
   /** Told of every principal that was let through. */
   readonly onPrincipal: (principal: Principal, request: FastifyRequest) => void
+  /** Told of every principal that may not do what it asks for. */
+  readonly onForbidden: (principal: Principal, error: PublicError, request: FastifyRequest) => void
 }
 
 /**
@@ -38,19 +41,20 @@ export const credentials = fastifyPlugin(async (app: FastifyInstance, options: C
 })
 
 /** With a callback, not a promise: what is remembered is judged without waiting for another turn. */
-function judge(access: Access, { authenticate, onPrincipal }: CredentialsOptions): onRequestHookHandler {
+function judge(access: Access, { authenticate, onPrincipal, onForbidden }: CredentialsOptions): onRequestHookHandler {
   type Done = (error?: Error) => void
 
   const refuse = (error: Error, done: Done) =>
     done(access.credentials === 'optional' && error instanceof CredentialRequired ? undefined : error)
 
   const admit = (verified: Verified, request: FastifyRequest, done: Done) => {
+    request.verified = verified
     try {
       authorize(verified.principal, access)
     } catch (error) {
+      if (error instanceof PublicError) onForbidden(verified.principal, error, request)
       return done(error as Error)
     }
-    request.verified = verified
     onPrincipal(verified.principal, request)
     done()
   }
@@ -107,4 +111,16 @@ async function lookUpAccount(verified: Verified, id: string, findAccount: FindAc
 /** The account a principal stands for, or acts for; undefined for a client on its own behalf. */
 export function accountIdOf(principal: Principal): string | undefined {
   return principal.subject.kind === 'account' ? principal.subject.id : undefined
+}
+
+/** Who asks for what a request changes, for the audit. */
+export function originOf(request: FastifyRequest): Origin {
+  const { clientId, credential } = findPrincipal(request) ?? {}
+  return { clientId, credential: credential && nameOf(credential), from: request.ip }
+}
+
+/** A first-party JWT goes by its session, which the audit knows from the sign-in. */
+function nameOf(credential: Credential): { kind: string; id: string } {
+  if (credential.kind === 'first_party_jwt') return { kind: 'first_party_session', id: credential.sessionId }
+  return { kind: credential.kind, id: credential.id }
 }

@@ -1,5 +1,5 @@
 import { and, desc, eq, gt } from 'drizzle-orm'
-import { record } from '../audit/audit.ts'
+import { type Origin, record } from '../audit/audit.ts'
 import { announce, type Tag } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { clients, providerModels } from '../database/schema.ts'
@@ -64,7 +64,13 @@ export async function listGrants(db: Database, accountId: string, now: Date): Pr
  * the self-contained ones, which are refused for want of their grant.
  * @throws {NotFound} when nothing is granted
  */
-export async function revokeGrants(db: Database, accountId: string, clientId: string, now: Date): Promise<void> {
+export async function revokeGrants(
+  db: Database,
+  accountId: string,
+  clientId: string,
+  now: Date,
+  origin: Origin = {},
+): Promise<void> {
   await db.transaction(async (tx) => {
     const all = and(eq(providerModels.accountId, accountId), eq(providerModels.clientId, clientId))
     // The grants first: a refresh that is under way locks them last, and finds them gone.
@@ -79,7 +85,14 @@ export async function revokeGrants(db: Database, accountId: string, clientId: st
       grants.map(({ grantId }): Tag => `grant ${grantId}`),
       now,
     )
-    await record(tx, { type: 'grant.revoke', subject: { kind: 'account', id: accountId }, clientId })
+    const details = { grants: grants.map(({ grantId }) => grantId) }
+    await record(tx, {
+      type: 'grant.revoke',
+      ...origin,
+      subject: { kind: 'account', id: accountId },
+      clientId,
+      details,
+    })
   })
 }
 

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { redirectHost } from '../clients/redirect-uris.ts'
-import { requirePrincipal } from '../credentials/plugin.ts'
+import { originOf, requirePrincipal } from '../credentials/plugin.ts'
 import type { Database } from '../database/client.ts'
 import { listGrants, revokeGrants } from './grants.ts'
 
@@ -22,7 +22,8 @@ export const grantRoutes: FastifyPluginAsyncTypebox<{ db: Database }> = async (a
   })
 
   app.delete('/api/grants/:clientId', { schema: { params: Params }, config: firstParty }, async (request) => {
-    await revokeGrants(db, requirePrincipal(request).subject.id, request.params.clientId, new Date())
+    const accountId = requirePrincipal(request).subject.id
+    await revokeGrants(db, accountId, request.params.clientId, new Date(), originOf(request))
     return { message: 'The application has no access any more.' }
   })
 }

@@ -1,5 +1,5 @@
 import { eq, sql } from 'drizzle-orm'
-import { record } from '../audit/audit.ts'
+import { type Origin, record } from '../audit/audit.ts'
 import type { Database } from '../database/client.ts'
 import { resources } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
@@ -46,7 +46,12 @@ export async function findResource(db: Database, issuer: string, identifier: str
  * @throws {InvalidScope} when a scope is not a scope token, or is one of OpenID Connect's or ours
  * @throws {Conflict} when the identifier is taken
  */
-export async function createResource(db: Database, issuer: string, input: Resource): Promise<Resource> {
+export async function createResource(
+  db: Database,
+  issuer: string,
+  input: Resource,
+  origin: Origin = {},
+): Promise<Resource> {
   const url = URL.parse(input.identifier)
   if (url === null || input.identifier.includes('#') || /[\s\p{Cc}]/u.test(input.identifier)) {
     throw new InvalidRequest('A resource identifier is an absolute URI without a fragment (RFC 8707 2).')
@@ -59,7 +64,7 @@ export async function createResource(db: Database, issuer: string, input: Resour
   return db.transaction(async (tx) => {
     const [resource] = await tx.insert(resources).values(input).onConflictDoNothing().returning()
     if (resource === undefined) throw new Conflict('resource_exists', 'That resource is registered already.')
-    await record(tx, { type: 'resource.create', details: { identifier: resource.identifier } })
+    await record(tx, { type: 'resource.create', ...origin, details: { identifier: resource.identifier } })
     return resource
   })
 }

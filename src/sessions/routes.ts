@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import { authenticateAccount, createAccount } from '../accounts/accounts.ts'
 import { Email, Name, NewPassword, Password, wireRole } from '../accounts/schemas.ts'
 import { revokeAccessToken } from '../credentials/access-token-state.ts'
-import { findPrincipal } from '../credentials/plugin.ts'
+import { findPrincipal, originOf } from '../credentials/plugin.ts'
 import type { Database } from '../database/client.ts'
 import { CredentialRequired, PublicError } from '../errors.ts'
 import { isFromBrowser, requireSameOrigin } from '../http/same-origin.ts'
@@ -47,7 +47,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
   app.post('/api/auth/register', { schema: { body: Register }, config: anyone }, async (request, reply) => {
     signInLimits.requireSignUp()
     await signInLimits.countSignUp(request.ip)
-    const { id, email, name, role } = await createAccount(db, request.body, request.ip)
+    const { id, email, name, role } = await createAccount(db, request.body, originOf(request))
     reply.status(201)
     return { message: 'The account was made. Sign in with it.', user: { id, email, name, role: wireRole(role) } }
   })
@@ -58,8 +58,8 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
     const now = new Date()
     const replaced = isFromBrowser(request) ? refreshCookie.read(request) : undefined
     const before = replaced === undefined ? undefined : await findSession(db, replaced, now)
-    if (before !== undefined) await endSession(db, before.session.id, now, request.ip)
-    const issued = await startSession(db, account, now, request.ip)
+    if (before !== undefined) await endSession(db, before.session.id, now, originOf(request))
+    const issued = await startSession(db, account, now, originOf(request))
     const user = { id: account.id, email: account.email, role: wireRole(account.role) }
     return { method: 'JWT', user, ...(await tokens(request, reply, issued, now)) }
   })
@@ -68,7 +68,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
     const arrivedAt = new Date()
     const presented = request.body?.refreshToken ?? fromCookie(request)
     if (presented === undefined) throw new CredentialRequired()
-    const issued = await rotateSession(db, presented, { now: new Date(), arrivedAt, from: request.ip })
+    const issued = await rotateSession(db, presented, { now: new Date(), arrivedAt, origin: originOf(request) })
     if (issued === undefined) {
       refreshCookie.clear(reply)
       throw new PublicError(401, 'invalid_grant', 'The session is over. Sign in again.')
@@ -82,21 +82,21 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
     { schema: { body: NoBody }, config: { access: { credentials: 'optional' } } },
     async (request, reply) => {
       const now = new Date()
-      const credential = findPrincipal(request)?.credential
+      const { credential, subject } = findPrincipal(request) ?? {}
       const cookie = fromCookie(request)
       const browser = cookie === undefined ? undefined : await findSession(db, cookie, now)
       if (credential === undefined && browser === undefined) throw new CredentialRequired()
 
-      if (browser !== undefined) await endSession(db, browser.session.id, now, request.ip)
+      if (browser !== undefined) await endSession(db, browser.session.id, now, originOf(request))
       if (cookie !== undefined) refreshCookie.clear(reply)
       switch (credential?.kind) {
         case 'api_key':
           return { message: 'An API key has no session to end. Revoke the key instead.' }
         case 'access_token':
-          await revokeAccessToken(db, credential.id, credential.expiresAt, now)
+          await revokeAccessToken(db, credential.id, credential.expiresAt, now, { ...originOf(request), subject })
           return { message: 'The access token is revoked.' }
         case 'first_party_jwt':
-          await endSession(db, credential.sessionId, now, request.ip)
+          await endSession(db, credential.sessionId, now, originOf(request))
       }
       return { message: 'You are signed out.' }
     },

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { and, eq, gt, isNull, sql } from 'drizzle-orm'
 import type { Account } from '../accounts/accounts.ts'
-import { record } from '../audit/audit.ts'
+import { type Origin, record } from '../audit/audit.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { accounts, firstPartyRefreshTokens, firstPartySessions } from '../database/schema.ts'
@@ -49,15 +49,20 @@ const isLive = (now: Date) =>
   and(isNull(firstPartySessions.endedAt), gt(firstPartySessions.expiresAt, now), isNull(accounts.disabledAt))
 
 /** Starts a session for an account that has just proven who it is. */
-export async function startSession(db: Database, account: Account, now: Date, from?: string): Promise<IssuedSession> {
+export async function startSession(
+  db: Database,
+  account: Account,
+  now: Date,
+  origin: Origin = {},
+): Promise<IssuedSession> {
   const session = { id: randomUUID(), authenticatedAt: now, expiresAt: new Date(now.getTime() + SESSION_ABSOLUTE_MS) }
   return db.transaction(async (tx) => {
     await tx.insert(firstPartySessions).values({ ...session, accountId: account.id })
     await record(tx, {
       type: 'session.start',
+      ...origin,
       subject: { kind: 'account', id: account.id },
       credential: { kind: 'first_party_session', id: session.id },
-      from,
     })
     return { session, account, ...(await insertRefreshToken(tx, session, now)) }
   })
@@ -71,7 +76,7 @@ export async function startSession(db: Database, account: Account, now: Date, fr
 export async function rotateSession(
   db: Database,
   refreshToken: string,
-  { now, arrivedAt, from }: { now: Date; arrivedAt: Date; from?: string },
+  { now, arrivedAt, origin }: { now: Date; arrivedAt: Date; origin: Origin },
 ): Promise<IssuedSession | undefined> {
   const tokenDigest = digest(refreshToken)
   const rotated = await db.transaction(async (tx) => {
@@ -91,9 +96,15 @@ export async function rotateSession(
       )
       .returning({ session: SESSION_COLUMNS, account: ACCOUNT_COLUMNS })
     if (consumed === undefined) return undefined
+    await record(tx, {
+      type: 'session.refresh',
+      ...origin,
+      subject: { kind: 'account', id: consumed.account.id },
+      credential: { kind: 'first_party_session', id: consumed.session.id },
+    })
     return { ...consumed, ...(await insertRefreshToken(tx, consumed.session, now)) }
   })
-  if (rotated === undefined) await endIfReplayed(db, tokenDigest, { now, arrivedAt, from })
+  if (rotated === undefined) await endIfReplayed(db, tokenDigest, { now, arrivedAt, origin })
   return rotated
 }
 
@@ -145,7 +156,7 @@ export async function findLiveSession(
 }
 
 /** Ends a session; its refresh token and its JWTs are refused from the next request on. */
-export async function endSession(db: Database, id: string, now: Date, from?: string): Promise<void> {
+export async function endSession(db: Database, id: string, now: Date, origin: Origin = {}): Promise<void> {
   await db.transaction(async (tx) => {
     const [ended] = await tx
       .update(firstPartySessions)
@@ -156,9 +167,10 @@ export async function endSession(db: Database, id: string, now: Date, from?: str
     await announce(tx, [`session ${id}`], now)
     await record(tx, {
       type: 'session.end',
-      subject: { kind: 'account', id: ended.accountId },
       credential: { kind: 'first_party_session', id },
-      from,
+      ...origin,
+      subject: { kind: 'account', id: ended.accountId },
+      details: { session: id },
     })
   })
 }
@@ -176,18 +188,27 @@ async function insertRefreshToken(db: Database, session: FirstPartySession, now:
 async function endIfReplayed(
   db: Database,
   tokenDigest: string,
-  { now, arrivedAt, from }: { now: Date; arrivedAt: Date; from?: string | undefined },
+  { now, arrivedAt, origin }: { now: Date; arrivedAt: Date; origin: Origin },
 ): Promise<void> {
   const [token] = await db
-    .select({ sessionId: firstPartyRefreshTokens.sessionId, consumedAt: firstPartyRefreshTokens.consumedAt })
+    .select({
+      sessionId: firstPartyRefreshTokens.sessionId,
+      consumedAt: firstPartyRefreshTokens.consumedAt,
+      accountId: firstPartySessions.accountId,
+    })
     .from(firstPartyRefreshTokens)
+    .innerJoin(firstPartySessions, eq(firstPartySessions.id, firstPartyRefreshTokens.sessionId))
     .where(eq(firstPartyRefreshTokens.digest, tokenDigest))
   if (token?.consumedAt == null || wasUnderWay(arrivedAt, token.consumedAt)) return
-  await record(db, {
-    type: 'session.replay',
-    outcome: 'failure',
-    credential: { kind: 'first_party_session', id: token.sessionId },
-    from,
+  const { sessionId, accountId } = token
+  await db.transaction(async (tx) => {
+    await record(tx, {
+      type: 'session.replay',
+      outcome: 'failure',
+      ...origin,
+      subject: { kind: 'account', id: accountId },
+      credential: { kind: 'first_party_session', id: sessionId },
+    })
+    await endSession(tx, sessionId, now, origin)
   })
-  await endSession(db, token.sessionId, now, from)
 }

@@ -1,5 +1,6 @@
 import { and, eq, gt, isNull } from 'drizzle-orm'
 import { type Account, createAccount, hasAdministrator } from '../accounts/accounts.ts'
+import { type Origin, record } from '../audit/audit.ts'
 import type { Database } from '../database/client.ts'
 import { oneTimeLinks } from '../database/schema.ts'
 import { PublicError } from '../errors.ts'
@@ -18,6 +19,7 @@ export async function offerFirstAdministrator(db: Database, now: Date): Promise<
       purpose: 'first_administrator',
       expiresAt: new Date(now.getTime() + LIFETIME_MS),
     })
+    await record(tx, { type: 'setup_link.offer', details: { link: digest(token) } })
   })
   return token
 }
@@ -39,7 +41,7 @@ export async function createFirstAdministrator(
   token: string,
   input: { email: string; password: string; name?: string | undefined },
   now: Date,
-  from: string,
+  origin: Origin,
 ): Promise<Account> {
   return db.transaction(async (tx) => {
     const consumed = await tx
@@ -48,7 +50,8 @@ export async function createFirstAdministrator(
       .where(usable(token, now))
       .returning({ digest: oneTimeLinks.digest })
     if (consumed.length === 0 || (await hasAdministrator(tx))) throw linkIsOver()
-    return createAccount(tx, { ...input, role: 'admin' }, from)
+    const by = { ...origin, credential: { kind: 'setup_link', id: digest(token) } }
+    return createAccount(tx, { ...input, role: 'admin' }, by)
   })
 }
 

@@ -35,7 +35,7 @@ export const setupRoutes: FastifyPluginAsyncTypebox<{ db: Database; issuer: stri
     const { token, ...input } = request.body
     reply.type('text/html; charset=utf-8')
     try {
-      const account = await createFirstAdministrator(db, token, input, new Date(), request.ip)
+      const account = await createFirstAdministrator(db, token, input, new Date(), { from: request.ip })
       return reply.send(renderView('setup-done', { email: account.email }))
     } catch (error) {
       if (!(error instanceof PublicError) || error.status >= 500 || error.code === 'link_expired') throw error

@@ -28,8 +28,8 @@ export async function startBrowserSession(
   const { work, refreshCookie } = dependencies
   const before = await findBrowserSession(request, dependencies)
   const now = new Date()
-  if (before !== undefined) await endSession(work.db, before.session.id, now, request.ip)
-  const started = await startSession(work.db, account, now, request.ip)
+  if (before !== undefined) await endSession(work.db, before.session.id, now, { from: request.ip })
+  const started = await startSession(work.db, account, now, { from: request.ip })
   refreshCookie.write(reply, started.refreshToken, started.refreshExpiresAt)
   return started
 }

@@ -1,10 +1,12 @@
 import type { Grant, Interaction, Provider } from 'oidc-provider'
 import type { Account } from '../../accounts/accounts.ts'
+import type { Origin } from '../../audit/audit.ts'
 import type { Client } from '../../clients/clients.ts'
 import { redirectHost } from '../../clients/redirect-uris.ts'
 import { findResource } from '../../resources/resources.ts'
 import { narrowToRole, OPENID_SCOPES, splitScope } from '../../resources/scopes.ts'
 import { GRANT_LIFETIME } from '../lifetimes.ts'
+import { saveGrant } from '../save-grant.ts'
 import type { UnitOfWork } from '../unit-of-work.ts'
 
 interface Asked {
@@ -39,10 +41,11 @@ export async function askedFor(
 
 /** Stores what the person allowed as a new grant, and returns its identifier. */
 export async function grantConsent(
-  provider: Provider,
+  { provider, work }: { provider: Provider; work: UnitOfWork },
   { params, prompt }: Interaction,
   account: Account,
   asked: Asked,
+  origin: Origin,
 ): Promise<string> {
   const grant: Grant = new provider.Grant({ accountId: account.id, clientId: String(params.client_id) })
   if (asked.openid.length > 0) grant.addOIDCScope(asked.openid.join(' '))
@@ -52,7 +55,7 @@ export async function grantConsent(
   }
   const { missingOIDCClaims } = prompt.details as { missingOIDCClaims?: string[] }
   if (missingOIDCClaims !== undefined) grant.addOIDCClaims(missingOIDCClaims)
-  return grant.save()
+  return saveGrant(grant, work, origin)
 }
 
 /** What the consent page shows. */

@@ -35,7 +35,7 @@ const Nothing = Type.Optional(Type.Object({}, { additionalProperties: false }))
 
 /** The pages of an authorization request: sign in, create account, consent. */
 export const interactionRoutes: FastifyPluginAsyncTypebox<InteractionOptions> = async (app, options) => {
-  const { config, work, engine, signInLimits } = options
+  const { config, work, engine, signInLimits, refusals } = options
   app.removeAllContentTypeParsers()
   await app.register(formbody)
   app.setErrorHandler(createErrorHandler(respondWithPage))
@@ -83,7 +83,7 @@ export const interactionRoutes: FastifyPluginAsyncTypebox<InteractionOptions> = 
       try {
         signInLimits.requireSignUp()
         await signInLimits.countSignUp(request.ip)
-        const account = await createAccount(work.db, { email, password, name }, request.ip)
+        const account = await createAccount(work.db, { email, password, name }, { from: request.ip })
         const { session } = await startBrowserSession(request, reply, account, options)
         return finish(request, reply, loginResult(account, session))
       } catch (error) {
@@ -98,12 +98,24 @@ export const interactionRoutes: FastifyPluginAsyncTypebox<InteractionOptions> = 
     const signedIn = await findBrowserSession(request, options)
     if (signedIn === undefined || signedIn.account.id !== interaction.session?.accountId) return signedOut()
     const asked = await askedFor(interaction, signedIn.account, { work, issuer: config.issuer })
-    const grantId = await grantConsent(engine().provider, interaction, signedIn.account, asked)
+    const credential = { kind: 'first_party_session', id: signedIn.session.id }
+    const grantId = await grantConsent({ provider: engine().provider, work }, interaction, signedIn.account, asked, {
+      credential,
+      from: request.ip,
+    })
     return finish(request, reply, { consent: { grantId } })
   })
 
   app.post('/interaction/:uid/abort', { schema: { params: Params, body: Nothing } }, async (request, reply) => {
-    await current(request, reply)
+    const { interaction, client } = await current(request, reply)
+    const id = interaction.session?.accountId
+    await refusals.note({
+      type: 'grant.give',
+      subject: id === undefined ? undefined : { kind: 'account', id },
+      clientId: client.id,
+      from: request.ip,
+      details: { reason: 'access_denied', prompt: interaction.prompt.name },
+    })
     return finish(request, reply, { error: 'access_denied', error_description: 'the person declined' })
   })
 

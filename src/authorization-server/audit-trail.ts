@@ -1,0 +1,61 @@
+import type { KoaContextWithOIDC } from 'oidc-provider'
+import { type Origin, record } from '../audit/audit.ts'
+import type { Refusals } from '../audit/refusals.ts'
+import type { Database } from '../database/client.ts'
+import { digest } from '../secrets/opaque-token.ts'
+
+/** What refused requests are called in the audit, by route of the engine. */
+const REFUSED: Readonly<Record<string, string>> = {
+  authorization: 'authorization.request',
+  token: 'token.issue',
+  introspection: 'token.introspect',
+  revocation: 'token.revoke',
+  registration: 'client.register',
+}
+
+/** Answers that ask a client to go another way, and refuse nothing. */
+const NO_REFUSAL = new Set(['login_required', 'consent_required', 'interaction_required', 'access_denied'])
+
+/** Who makes a request to the engine; of a client only one that is ours, never the text that was sent. */
+export function originOfEngine(ctx: KoaContextWithOIDC | undefined): Origin {
+  return { clientId: ctx?.oidc?.client?.clientId, from: ctx?.ip }
+}
+
+/** Records the tokens of a token request, in its transaction: one row for a request, whatever the grant type. */
+export async function recordIssue(ctx: KoaContextWithOIDC, db: Database): Promise<void> {
+  const { client, entities, params } = ctx.oidc
+  const token = entities.AccessToken ?? entities.ClientCredentials
+  const accountId = entities.Account?.accountId
+  await record(db, {
+    type: 'token.issue',
+    ...originOfEngine(ctx),
+    subject:
+      accountId === undefined ? { kind: 'client', id: client?.clientId ?? '' } : { kind: 'account', id: accountId },
+    credential: token && { kind: 'access_token', id: nameOf(token) },
+    details: {
+      grantType: params?.grant_type,
+      scope: token?.scope,
+      resource: token?.aud,
+      grant: entities.Grant?.jti,
+    },
+  })
+}
+
+/** A name for an access token: the `jti` of a JWT; the digest of an opaque one, whose identifier is the token itself. */
+function nameOf(token: { jti: string; resourceServer?: { accessTokenFormat?: string } }): string {
+  return token.resourceServer?.accessTokenFormat === 'jwt' ? token.jti : digest(token.jti)
+}
+
+/** Notes that the engine refused a request, and by which error code. */
+export async function noteRefusal(ctx: KoaContextWithOIDC, refusals: Refusals): Promise<void> {
+  const { error } = (ctx.body ?? {}) as { error?: unknown }
+  if (typeof error === 'string' && ctx.status < 500) await noteError(ctx, error, refusals)
+}
+
+export async function noteError(ctx: KoaContextWithOIDC, error: string, refusals: Refusals): Promise<void> {
+  const type = REFUSED[ctx.oidc?.route ?? '']
+  if (type === undefined || NO_REFUSAL.has(error)) return
+  const isAuthentication = error === 'invalid_client' || error === 'slow_down'
+  const details = isAuthentication ? { reason: error, asked: type } : { reason: error }
+  await refusals.note({ type: isAuthentication ? 'client.authenticate' : type, ...originOfEngine(ctx), details })
+}
