@@ -167,9 +167,9 @@ export async function endSession(db: Database, id: string, now: Date, origin: Or
     await announce(tx, [`session ${id}`], now)
     await record(tx, {
       type: 'session.end',
-      credential: { kind: 'first_party_session', id },
       ...origin,
       subject: { kind: 'account', id: ended.accountId },
+      credential: origin.credential ?? { kind: 'first_party_session', id },
       details: { session: id },
     })
   })
