@@ -1,6 +1,5 @@
 import closeWithGrace from 'close-with-grace'
 import { ConfigError, loadConfig, readEnvFile } from './config.ts'
-import { isLostConnectionFault } from './database/driver-fault.ts'
 import { openStorage, type Storage } from './database/storage.ts'
 import { operatorMessage } from './http/logger.ts'
 import { loadOrMakeKeyFile } from './secrets/key-file.ts'
@@ -18,18 +17,10 @@ try {
   ])
   storage = opened
   const app = await createApp({ config, storage: opened, secretKeys })
-  const stop = async () => {
+  closeWithGrace({ delay: 10_000 }, async ({ err }) => {
+    if (err) app.log.fatal({ err }, 'stopping after an error')
     await app.close()
     await opened.close()
-  }
-  closeWithGrace({ delay: 10_000, skip: ['uncaughtException'] }, async ({ err }) => {
-    if (err) app.log.fatal({ err }, 'stopping after an error')
-    await stop()
-  })
-  process.on('uncaughtException', (err) => {
-    if (isLostConnectionFault(err)) return app.log.warn({ err }, 'a connection was lost in a transaction')
-    app.log.fatal({ err }, 'stopping after an error')
-    stop().finally(() => process.exit(1))
   })
   await app.listen({ host: config.host, port: config.port })
   freeMemory()

@@ -1,5 +1,7 @@
+import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import { CHANNEL } from './changes.ts'
+import { openDatabase } from './client.ts'
 
 /** Carries messages between processes; each hears its own too. May lose any while it is cut off. */
 export interface ChangeCarrier {
@@ -14,12 +16,17 @@ export interface ChangeCarrier {
 
 /** LISTEN and NOTIFY, over two connections of their own. */
 export function carryByPostgres(url: string): ChangeCarrier {
-  const client = postgres(url, { max: 1, connect_timeout: 2, backoff: () => 0.1, onnotice: () => {} })
+  const listening = postgres(url, { max: 1, connect_timeout: 2, backoff: () => 0.1, onnotice: () => {} })
+  const notifying = openDatabase({ url }, { max: 1 })
   return {
     subscribe(hear, connected, onError) {
-      client.listen(CHANNEL, hear, connected).catch(onError)
+      listening.listen(CHANNEL, hear, connected).catch(onError)
     },
-    send: (message) => client.notify(CHANNEL, message).then(() => {}),
-    close: () => client.end({ timeout: 1 }),
+    async send(message) {
+      await notifying.db.execute(sql`select pg_notify(${CHANNEL}, ${message})`)
+    },
+    async close() {
+      await Promise.all([listening.end({ timeout: 1 }), notifying.close()])
+    },
   }
 }

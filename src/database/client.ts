@@ -1,6 +1,9 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
-import postgres from 'postgres'
+import type { Sql } from 'postgres'
+import { type Connection, openConnection, type Query } from './connection.ts'
+import { createPool } from './pool.ts'
 import * as schema from './schema.ts'
+import { inSavepoint, inTransaction } from './transaction.ts'
 
 type Pool = PostgresJsDatabase<typeof schema>
 type Transaction = Parameters<Parameters<Pool['transaction']>[0]>[0]
@@ -17,21 +20,68 @@ export interface OpenDatabase {
   close(): Promise<void>
 }
 
+/** A statement that takes longer is ended by the server, which is alive; what it held up goes on. */
+const STATEMENT_MS = 4_000
+/** A connection without an answer for this long reaches no server, or one that is frozen. */
+const ANSWER_MS = 5_000
+/** How long a request waits for a connection while transactions have all of them. */
+const WAIT_MS = 5_000
+
 /**
  * Opens a pool. Connects on first use, so a database that is away is met by the first query.
  * The embedded database is one session whatever the number of connections, so it gets one.
+ * @param options.patient waits as long as it takes, as a migration does
  */
-export function openDatabase(address: Address, options: { max?: number } = {}): OpenDatabase {
+export function openDatabase(
+  address: Address,
+  { max = 10, patient = false }: { max?: number; patient?: boolean } = {},
+): OpenDatabase {
   const embedded = 'socket' in address
-  const settings = {
-    max: embedded ? 1 : (options.max ?? 10),
+  const waits = !patient && !embedded
+  const where = embedded ? { path: address.socket, username: 'postgres', database: 'postgres' } : {}
+  const options = {
+    ...where,
+    answerMs: waits ? ANSWER_MS : undefined,
     connect_timeout: 5,
-    backoff: () => 0.25,
     onnotice: () => {},
-    connection: { application_name: 'gatehouse', idle_in_transaction_session_timeout: 30_000 },
+    connection: {
+      application_name: 'gatehouse',
+      idle_in_transaction_session_timeout: 30_000,
+      ...(waits ? { statement_timeout: STATEMENT_MS } : {}),
+    },
   }
-  const client = embedded
-    ? postgres({ ...settings, path: address.socket, username: 'postgres', database: 'postgres' })
-    : postgres(address.url, settings)
-  return { db: drizzle(client, { schema }), close: () => client.end({ timeout: 5 }) }
+  const types = { parsers: {}, serializers: {} }
+  const pool = createPool(() => openConnection(embedded ? undefined : address.url, options, types), {
+    max: embedded ? 1 : max,
+    waitMs: waits ? WAIT_MS : undefined,
+  })
+  const client = {
+    options: types,
+    unsafe: runner((query) => pool.share((connection) => connection.run(query))),
+    begin: <T>(work: (transaction: object) => Promise<T>) =>
+      pool.reserve((connection) => inTransaction(connection, () => work(transactionOn(connection)))),
+  }
+  return { db: drizzle(client as unknown as Sql, { schema }), close: pool.close }
+}
+
+/** The part of the driver's interface that Drizzle uses in a transaction. */
+function transactionOn(connection: Connection) {
+  let savepoints = 0
+  const transaction = {
+    unsafe: runner((query) => connection.run(query)),
+    savepoint: <T>(work: (inner: object) => Promise<T>) =>
+      inSavepoint(connection, `s${++savepoints}`, () => work(transaction)),
+  }
+  return transaction
+}
+
+/** Runs a query when it is awaited, its rows as objects or as lists of values, as the driver's `unsafe` does. */
+function runner(run: (query: Query) => ReturnType<Connection['run']>) {
+  return (text: string, parameters?: Query['parameters'], options?: Query['options']) => {
+    const query: Query = { text, parameters, options }
+    return {
+      then: (...tell: Parameters<ReturnType<Connection['run']>['then']>) => run(query).then(...tell),
+      values: () => run({ ...query, asValues: true }),
+    }
+  }
 }

@@ -14,7 +14,7 @@ const LOCK = 6_749_001
  * begun here and ended by the migrator, whose own BEGIN does nothing inside of it.
  */
 export async function migrateDatabase(address: Address): Promise<void> {
-  const { db, close } = openDatabase(address, { max: 1 })
+  const { db, close } = openDatabase(address, { max: 1, patient: true })
   try {
     await db.execute(sql`begin`)
     await db.execute(sql`select pg_advisory_xact_lock(${LOCK}::bigint)`)

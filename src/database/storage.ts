@@ -25,10 +25,10 @@ export async function openStorage({ databaseUrl, dataDir }: Place): Promise<Stor
 
 /**
  * Opens the database of a command: like {@link openStorage}, but an embedded one that a server has open is
- * shared with it, also one that was only starting when the command came.
+ * shared with it, also one that was only starting when the command came; and whoever gives it waits for the answer.
  */
 export async function joinStorage(place: Place): Promise<Storage> {
-  if (place.databaseUrl !== undefined) return openStorage(place)
+  if (place.databaseUrl !== undefined) return openMigrated({ url: place.databaseUrl }, async () => {}, true)
   const socket = embeddedSocket(resolve(place.dataDir))
   const join = () => openMigrated({ socket }, async () => {})
   if (await isListening(socket)) return join()
@@ -38,14 +38,14 @@ export async function joinStorage(place: Place): Promise<Storage> {
   })
 }
 
-async function openMigrated(address: Address, closeServer: () => Promise<void>): Promise<Storage> {
+async function openMigrated(address: Address, closeServer: () => Promise<void>, patient = false): Promise<Storage> {
   try {
     await migrateDatabase(address)
   } catch (error) {
     await closeServer()
     throw error
   }
-  const { db, close } = openDatabase(address)
+  const { db, close } = openDatabase(address, { patient })
   return {
     db,
     address,

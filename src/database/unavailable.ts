@@ -13,8 +13,8 @@ const CONNECTION_CODES = new Set([
   'CONNECT_TIMEOUT',
 ])
 
-/** SQLSTATE classes 08 (connection), 53 (resources) and 57P (operator intervention). */
-const UNAVAILABLE_SQLSTATE = /^(08|53|57P)/
+/** SQLSTATE classes 08 (connection), 53 (resources) and 57P (operator intervention), and 57014 (statement_timeout). */
+const UNAVAILABLE_SQLSTATE = /^(08|53|57P|57014)/
 
 /** Whether an error, or a cause of it, says that the database does not answer for now. */
 export function isDatabaseUnavailable(error: unknown): boolean {
