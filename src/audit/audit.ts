@@ -1,3 +1,5 @@
+import { sql } from 'drizzle-orm'
+import { type Batch, createBatch } from '../database/batch.ts'
 import type { Database } from '../database/client.ts'
 import { auditEvents } from '../database/schema.ts'
 
@@ -27,9 +29,30 @@ export interface AuditEvent extends Origin {
 /** The operator at the command line. */
 export const OPERATOR: Origin = { actor: { kind: 'operator' }, from: 'cli' }
 
+/**
+ * Events that tell of no change in the database, such as the issue of a JWT: those of many requests are
+ * appended by one statement, and each is there when its writing returns.
+ */
+export function createEventBatch(db: Database): Batch<AuditEvent> {
+  return createBatch(async (events) => {
+    const rows = JSON.stringify(events.map(rowOf))
+    await db.execute(sql`
+      insert into audit_events (type, outcome, actor_kind, subject_kind, subject_id, client_id, credential_kind,
+        credential_id, from_address, details)
+      select type, outcome, "actorKind", "subjectKind", "subjectId", "clientId", "credentialKind", "credentialId",
+        "from", details
+      from json_to_recordset(${rows}::json) as events (type text, outcome text, "actorKind" text, "subjectKind" text,
+        "subjectId" text, "clientId" text, "credentialKind" text, "credentialId" text, "from" text, details jsonb)`)
+  })
+}
+
 /** Appends an event; give it the transaction of the change it tells of, so that both happen or neither. */
 export async function record(db: Database, event: AuditEvent): Promise<void> {
-  await db.insert(auditEvents).values({
+  await db.insert(auditEvents).values(rowOf(event))
+}
+
+function rowOf(event: AuditEvent): typeof auditEvents.$inferInsert {
+  return {
     type: event.type,
     outcome: event.outcome ?? 'success',
     actorKind: event.actor?.kind,
@@ -40,5 +63,5 @@ export async function record(db: Database, event: AuditEvent): Promise<void> {
     credentialId: event.credential?.id,
     from: event.from,
     details: event.details,
-  })
+  }
 }

@@ -1,7 +1,6 @@
 import type { KoaContextWithOIDC } from 'oidc-provider'
-import { type Origin, record } from '../audit/audit.ts'
+import type { AuditEvent, Origin } from '../audit/audit.ts'
 import type { Refusals } from '../audit/refusals.ts'
-import type { Database } from '../database/client.ts'
 import { digest } from '../secrets/opaque-token.ts'
 
 /** What refused requests are called in the audit, by route of the engine. */
@@ -21,12 +20,12 @@ export function originOfEngine(ctx: KoaContextWithOIDC | undefined): Origin {
   return { clientId: ctx?.oidc?.client?.clientId, from: ctx?.ip }
 }
 
-/** Records the tokens of a token request, in its transaction: one row for a request, whatever the grant type. */
-export async function recordIssue(ctx: KoaContextWithOIDC, db: Database): Promise<void> {
+/** What a token request issued: one event, whatever the grant type. */
+export function issueOf(ctx: KoaContextWithOIDC): AuditEvent {
   const { client, entities, params } = ctx.oidc
   const token = entities.AccessToken ?? entities.ClientCredentials
   const accountId = entities.Account?.accountId
-  await record(db, {
+  return {
     type: 'token.issue',
     ...originOfEngine(ctx),
     subject:
@@ -38,7 +37,7 @@ export async function recordIssue(ctx: KoaContextWithOIDC, db: Database): Promis
       resource: token?.aud,
       grant: entities.Grant?.jti,
     },
-  })
+  }
 }
 
 /** A name for an access token: the `jti` of a JWT; the digest of an opaque one, whose identifier is the token itself. */

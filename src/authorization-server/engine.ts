@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyBaseLogger } from 'fastify'
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
-import { noteError, noteRefusal, recordIssue } from './audit-trail.ts'
+import { type AuditEvent, createEventBatch, record } from '../audit/audit.ts'
+import type { Batch } from '../database/batch.ts'
+import { issueOf, noteError, noteRefusal } from './audit-trail.ts'
 import { compareSecretDigests } from './client-secrets.ts'
 import { createConfiguration } from './configuration.ts'
 import type { AuthorizationServerDependencies } from './dependencies.ts'
@@ -32,8 +34,9 @@ export function createEngine(dependencies: AuthorizationServerDependencies, log:
   tellFailure(provider, log)
   provider.on('authorization.error', (ctx, { error }) => void noteError(ctx, error, dependencies.refusals))
 
+  const events = createEventBatch(dependencies.work.pool)
   provider.use(async (ctx: KoaContextWithOIDC, next) => {
-    if (ctx.path === '/oauth/token') return runTokenRequest(ctx, next, dependencies)
+    if (ctx.path === '/oauth/token') return runTokenRequest(ctx, next, dependencies, events)
     await next()
     if (ctx.oidc === undefined) return
     await answerForStructuredToken(ctx, dependencies)
@@ -48,17 +51,21 @@ export function createEngine(dependencies: AuthorizationServerDependencies, log:
   return { provider, handle }
 }
 
-/** What a token request writes is one transaction: code consumed, tokens stored, audit written, or none of it. */
+/**
+ * What a token request writes is one transaction: code consumed, tokens stored, audit written, or none of it.
+ * One that consumes nothing has no transaction, and shares the writing of its event with others.
+ */
 async function runTokenRequest(
   ctx: KoaContextWithOIDC,
   next: () => Promise<void>,
   { work, refusals }: AuthorizationServerDependencies,
+  events: Batch<AuditEvent>,
 ): Promise<void> {
   const { arrivedAt = new Date() } = ctx.req as { arrivedAt?: Date }
   await work.run(arrivedAt, async () => {
     await next()
     const issued = ctx.status < 400 && ctx.method === 'POST'
-    if (issued) await recordIssue(ctx, work.db)
+    if (issued) await (work.db === work.pool ? events.write(issueOf(ctx)) : record(work.db, issueOf(ctx)))
     return issued
   })
   await noteRefusal(ctx, refusals)

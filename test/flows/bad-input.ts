@@ -25,9 +25,11 @@ const GENERATE = '/api/auth/apikey/generate'
 const OTHER_PASSWORD = 'another fine password'
 const account = () => ({ email: `${randomUUID()}@example.com`, password: PASSWORD })
 
+/** The rows of each table; the audit links those from before in its own time. */
 async function countRows(): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}
-  for (const table of Object.values(schema).filter((value) => is(value, PgTable))) {
+  const tables = Object.values(schema).filter((value) => is(value, PgTable))
+  for (const table of tables.filter((table) => table !== schema.auditCheckpoints)) {
     const [row] = await server.db.execute<{ count: number }>(sql`select count(*)::integer as count from ${table}`)
     counts[getTableName(table)] = row?.count ?? -1
   }
