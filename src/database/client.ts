@@ -75,10 +75,15 @@ function transactionOn(connection: Connection) {
   return transaction
 }
 
-/** Runs a query when it is awaited, its rows as objects or as lists of values, as the driver's `unsafe` does. */
+/**
+ * Runs a query when it is awaited, its rows as objects or as lists of values, as the driver's `unsafe` does,
+ * but prepared once a connection: without, the driver asks the server for the types of the parameters first,
+ * each time, which is another round trip.
+ */
 function runner(run: (query: Query) => ReturnType<Connection['run']>) {
   return (text: string, parameters?: Query['parameters'], options?: Query['options']) => {
-    const query: Query = { text, parameters, options }
+    const prepare = parameters !== undefined && parameters.length > 0
+    const query: Query = { text, parameters, options: { prepare, ...options } }
     return {
       then: (...tell: Parameters<ReturnType<Connection['run']>['then']>) => run(query).then(...tell),
       values: () => run({ ...query, asValues: true }),
