@@ -10,17 +10,13 @@ import type { UnitOfWork } from './unit-of-work.ts'
 
 /** Gives the engine our clients, and takes the ones that register themselves (RFC 7591). */
 export function createClientAdapter(work: UnitOfWork, clients: Remembered<Client>): Adapter {
-  const metadataOf = new WeakMap<Client, ClientMetadata>()
   const refuse = async () => {
     throw new errors.InvalidRequest('clients are not managed this way')
   }
   return {
     async find(id) {
       const client = await clients.find(work.db, id)
-      if (client === undefined) return undefined
-      const known = metadataOf.get(client) ?? toMetadata(client)
-      metadataOf.set(client, known)
-      return known
+      return client && toMetadata(client)
     },
 
     async upsert(_id, payload) {

@@ -4,6 +4,7 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { type AuditEvent, createEventBatch, record } from '../audit/audit.ts'
 import type { Batch } from '../database/batch.ts'
 import { issueOf, noteError, noteRefusal } from './audit-trail.ts'
+import { rememberClients } from './client-memory.ts'
 import { compareSecretDigests } from './client-secrets.ts'
 import { createConfiguration } from './configuration.ts'
 import type { AuthorizationServerDependencies } from './dependencies.ts'
@@ -29,6 +30,7 @@ export interface Engine {
 export function createEngine(dependencies: AuthorizationServerDependencies, log: FastifyBaseLogger): Engine {
   const provider = new OAuth21Provider(dependencies.config.issuer, createConfiguration(dependencies))
   provider.proxy = true
+  rememberClients(provider, dependencies)
   compareSecretDigests(provider, dependencies.clientAttempts)
   refuseOtherGrantTypes(provider)
   tellFailure(provider, log)
