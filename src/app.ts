@@ -4,7 +4,7 @@ import { registerApi } from './api.ts'
 import { createUsage } from './api-keys/usage.ts'
 import { createNotary } from './audit/notary.ts'
 import { createRefusals } from './audit/refusals.ts'
-import { createEngine } from './authorization-server/engine.ts'
+import { createCurrentEngine } from './authorization-server/current-engine.ts'
 import { interactionRoutes } from './authorization-server/interactions/routes.ts'
 import { mountProvider } from './authorization-server/mount.ts'
 import { createUnitOfWork } from './authorization-server/unit-of-work.ts'
@@ -65,12 +65,7 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
     clientAttempts: createAttemptLimit(30, 300),
     refusals,
   }
-  let engine = createEngine(server, app.log)
-  const followKeys = async () => {
-    if (keys.replace(await loadSigningKeys(db, sealer))) engine = createEngine(server, app.log)
-  }
-  const lookAtKeys = () => void followKeys().catch(warn('looking for new signing keys'))
-  changes.tell({ forget: (tag) => tag.startsWith('keys ') && lookAtKeys(), forgetAll: lookAtKeys })
+  const engine = createCurrentEngine(server, changes, app.log)
   const expiry = setInterval(
     () => deleteExpired(db, new Date()).catch(warn('deleting what has expired')),
     60_000,
@@ -97,8 +92,8 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
   await homeRoutes(app, config)
   await registerResourceMetadata(app, issuer)
   await app.register(setupRoutes, { db, issuer })
-  await app.register(interactionRoutes, { ...server, engine: () => engine, signInLimits })
-  await mountProvider(app, { engine: () => engine, issuer })
+  await app.register(interactionRoutes, { ...server, engine, signInLimits })
+  await mountProvider(app, { engine, issuer })
   await app.register(registerApi, {
     config,
     db,
