@@ -8,6 +8,8 @@ export const USAGE = `npm run bench -- [options]
   --compare FILE    tell what got slower than in a former result
   --all             also how fast a revocation arrives, and a spray of bad credentials
   --spray N         how many bad credentials (200000)
+  --storage         only what fills a PostgreSQL: expired grants, very many keys, a day in ten minutes
+  --grants N, --keys N, --minutes N   how many, how long (1000000, 10000000, 10)
   --profile DIR     CPU profiles of the servers
 The embedded database is measured, or with DATABASE_URL a database made on that PostgreSQL.`
 
@@ -20,6 +22,10 @@ export interface Options {
   readonly compare: string | undefined
   readonly all: boolean
   readonly spray: number
+  readonly storage: boolean
+  readonly grants: number
+  readonly keys: number
+  readonly minutes: number
   readonly profile: string | undefined
 }
 
@@ -35,6 +41,10 @@ export function readOptions(args: readonly string[]): Options {
       compare: { type: 'string' },
       all: { type: 'boolean', default: false },
       spray: { type: 'string', default: '200000' },
+      storage: { type: 'boolean', default: false },
+      grants: { type: 'string', default: '1000000' },
+      keys: { type: 'string', default: '10000000' },
+      minutes: { type: 'string', default: '10' },
       profile: { type: 'string' },
     },
   })
@@ -46,6 +56,10 @@ export function readOptions(args: readonly string[]): Options {
     compare: values.compare,
     all: values.all,
     spray: numberOf('spray', values.spray),
+    storage: values.storage,
+    grants: numberOf('grants', values.grants),
+    keys: numberOf('keys', values.keys),
+    minutes: numberOf('minutes', values.minutes),
     profile: values.profile,
   }
 }

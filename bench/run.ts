@@ -9,13 +9,14 @@ import { startLoader } from './load/loader.ts'
 import { describeMachine } from './machine.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { renderComparison } from './output/compare.ts'
-import { createProgress } from './output/progress.ts'
-import { type Results, readResults, writeResults } from './output/results.ts'
+import { createProgress, type Progress } from './output/progress.ts'
+import { type Results, readResults, writeResults, writeStorage } from './output/results.ts'
 import { renderTable } from './output/table.ts'
 import { profileInto, stopAll } from './processes/processes.ts'
 import { measureRevocations } from './revocation.ts'
 import { measureRounds } from './rounds.ts'
 import { measureSpray } from './spray.ts'
+import { measureStorage } from './storage/storage.ts'
 
 const REVOCATIONS = 200
 
@@ -38,11 +39,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 try {
   const options = readOptions(process.argv.slice(2))
   if (options.profile !== undefined) profileInto(options.profile)
-  const former = options.compare === undefined ? undefined : await readResults(options.compare)
-  const results = await measureAll(options)
-  process.stdout.write(`${renderTable(results.cases)}\n`)
-  process.stdout.write(`\nWritten to ${await writeResults(results)}\n`)
-  if (former !== undefined) process.stdout.write(`\n${renderComparison(results.cases, former)}\n`)
+  if (options.storage) await runStorage(options)
+  else await runCases(options)
 } catch (error) {
   if (ending === undefined) {
     const isUsage = error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
@@ -54,14 +52,35 @@ try {
   await cleanUp()
 }
 
-async function measureAll(options: Options): Promise<Results> {
-  const progress = createProgress()
+/** Starts a Gatehouse with those who take part. */
+async function prepare(progress: Progress) {
   progress.tell('starting')
   place = await makePlace(process.env.DATABASE_URL)
   const gatehouse = await startGatehouse(place)
   const loader = startLoader()
   progress.tell('making accounts, clients and credentials')
-  const world = await makeWorld(gatehouse)
+  return { place, gatehouse, loader, world: await makeWorld(gatehouse) }
+}
+
+async function runCases(options: Options): Promise<void> {
+  const former = options.compare === undefined ? undefined : await readResults(options.compare)
+  const results = await measureCases(options, createProgress())
+  process.stdout.write(`${renderTable(results.cases)}\n`)
+  process.stdout.write(`\nWritten to ${await writeResults(results)}\n`)
+  if (former !== undefined) process.stdout.write(`\n${renderComparison(results.cases, former)}\n`)
+}
+
+async function runStorage(options: Options): Promise<void> {
+  const databaseUrl = process.env.DATABASE_URL
+  if (!databaseUrl) throw new TypeError('--storage needs a PostgreSQL in DATABASE_URL')
+  const progress = createProgress()
+  const { place, gatehouse, loader, world } = await prepare(progress)
+  const storage = await measureStorage(gatehouse, loader, { ...options, databaseUrl, world }, progress)
+  process.stdout.write(await writeStorage(describeMachine(place.version), storage))
+}
+
+async function measureCases(options: Options, progress: Progress): Promise<Results> {
+  const { place, gatehouse, loader, world } = await prepare(progress)
   const cases = selectCases(await makeCases(gatehouse, world, place), options.only)
 
   const samples = await measureRounds(cases, loader, options, progress)

@@ -22,8 +22,11 @@ export interface Gatehouse {
   stop(): Promise<void>
 }
 
-/** Starts a server on a free port of the loopback interface. */
-export async function startGatehouse(place: Place): Promise<Gatehouse> {
+/**
+ * Starts a server on a free port of the loopback interface.
+ * @param flags of Node, besides those of `npm start`
+ */
+export async function startGatehouse(place: Place, flags: readonly string[] = []): Promise<Gatehouse> {
   const secret = randomBytes(32)
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
@@ -35,9 +38,9 @@ export async function startGatehouse(place: Place): Promise<Gatehouse> {
     PORT: String(port),
     LOG_LEVEL: 'silent',
   }
-  const process = await startServer('gatehouse/server.ts', undefined, env)
+  const process = await startServer('gatehouse/server.ts', undefined, env, flags)
   const address = place.url === undefined ? { socket: embeddedSocket(place.dataDir) } : { url: place.url }
-  const { db, close } = openDatabase(address, { max: 2 })
+  const { db, close } = openDatabase(address, { max: 2, patient: true })
   const signingKeys = await loadSigningKeys(db, createSealer([secret]))
   return {
     process,

@@ -4,8 +4,10 @@ import type { Measured } from '../figures.ts'
 import type { Machine } from '../machine.ts'
 import type { Revocations } from '../revocation.ts'
 import type { Spray } from '../spray.ts'
+import type { Storage } from '../storage/storage.ts'
 import { renderChart } from './chart.ts'
 import { renderReport } from './report.ts'
+import { renderStorage } from './storage.ts'
 
 /** Everything a run found out, as `latest.json` holds it. */
 export interface Results {
@@ -25,6 +27,15 @@ export async function writeResults(results: Results): Promise<string> {
   await writeFile(`${FOLDER}report.md`, renderReport(results))
   await writeFile(`${FOLDER}chart.svg`, renderChart(results))
   return FOLDER
+}
+
+/** Writes what a database that fills up does, beside the other results; returns the report. */
+export async function writeStorage(machine: Machine, storage: Storage): Promise<string> {
+  await mkdir(FOLDER, { recursive: true })
+  await writeFile(`${FOLDER}storage.json`, `${JSON.stringify({ machine, ...storage }, rounded, 2)}\n`)
+  const report = renderStorage(machine, storage)
+  await writeFile(`${FOLDER}storage.md`, report)
+  return report
 }
 
 export async function readResults(file: string): Promise<Results> {

@@ -51,8 +51,9 @@ export async function startServer(
   script: string,
   settings: unknown,
   env: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = [],
 ): Promise<ServerProcess> {
-  const child = startScript(script, { env, flags: [...startFlags(), ...profiling] })
+  const child = startScript(script, { env, flags: [...startFlags(), ...flags, ...profiling] })
   child.send({ settings } satisfies Order)
   const { url } = await ask<{ url: string }>(child, script)
   return {

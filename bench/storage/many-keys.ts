@@ -1,0 +1,68 @@
+import { sql } from 'drizzle-orm'
+import { bearerOf } from '../cases/checks.ts'
+import { insertApiKeys } from '../gatehouse/fresh-credentials.ts'
+import type { Gatehouse } from '../gatehouse/gatehouse.ts'
+import type { World } from '../gatehouse/world.ts'
+import { wrongAnswers } from '../load/load.ts'
+import type { Loader } from '../load/loader.ts'
+import type { Progress } from '../output/progress.ts'
+
+/** How long an API key that was never seen takes to check, in milliseconds, among so many. */
+export interface AmongKeys {
+  readonly keys: number
+  readonly p50: number
+  readonly p99: number
+}
+
+const FEW = 10_000
+const FILL_AT_ONCE = 250_000
+const PRESENTED = 5_000
+const WARM_UP = 1_000
+/** Few, so that a time is that of a check and not of waiting for others. */
+const CONNECTIONS = 2
+
+/** Checks API keys that were never seen among ten thousand, then among many more, each key once. */
+export async function measureManyKeys(
+  gatehouse: Gatehouse,
+  loader: Loader,
+  { world, keys }: { world: World; keys: number },
+  progress: Progress,
+): Promise<AmongKeys[]> {
+  const { db } = gatehouse
+  const owner = bearerOf(world)
+  const results: AmongKeys[] = []
+  for (const wanted of [FEW, keys]) {
+    await fill(wanted)
+    await check(WARM_UP)
+    results.push({ keys: wanted, ...(await check(PRESENTED)) })
+  }
+  progress.end()
+  return results
+
+  async function fill(wanted: number): Promise<void> {
+    for (let there = await db.$count(sql`api_keys`); there < wanted; there += FILL_AT_ONCE) {
+      progress.tell(`filling up ${there.toLocaleString('en')} API keys to ${wanted.toLocaleString('en')}`)
+      await db.execute(sql`
+        insert into api_keys (id, account_id, name, digest, prefix, scope, expires_at)
+        select gen_random_uuid(), ${owner.id}::uuid, 'filler', encode(sha256(gen_random_uuid()::text::bytea), 'base64'),
+          'gk_live_filler', array['profile:read'], now() + interval '90 days'
+        from generate_series(1, ${Math.min(FILL_AT_ONCE, wanted - there)}::integer)`)
+    }
+    await db.execute(sql`vacuum analyze api_keys`)
+  }
+
+  async function check(count: number): Promise<{ p50: number; p99: number }> {
+    progress.tell(`checking ${count} keys`)
+    const presented = await insertApiKeys(gatehouse, owner, count)
+    const result = await loader.run({
+      url: gatehouse.url,
+      path: '/api/me',
+      variants: presented.map(({ secret }) => ({ headers: { 'x-api-key': secret } })),
+      once: true,
+      seconds: 120,
+      connections: CONNECTIONS,
+    })
+    if (wrongAnswers(result) > 0) throw new Error(`good keys were refused: ${JSON.stringify(result.statuses)}`)
+    return { p50: result.p50, p99: result.p99 }
+  }
+}
