@@ -66,7 +66,10 @@ export const firstPartyRefreshTokens = pgTable(
     expiresAt: moment('expires_at').notNull(),
     consumedAt: moment('consumed_at'),
   },
-  (table) => [index('first_party_refresh_tokens_session').on(table.sessionId)],
+  (table) => [
+    index('first_party_refresh_tokens_session').on(table.sessionId),
+    index('first_party_refresh_tokens_expires_at').on(table.expiresAt),
+  ],
 )
 
 /** API keys; the key itself is only here as its SHA-256 digest. */

@@ -1,0 +1,1 @@
+CREATE INDEX "first_party_refresh_tokens_expires_at" ON "first_party_refresh_tokens" USING btree ("expires_at");
