@@ -11,7 +11,7 @@ import { createUnitOfWork } from './authorization-server/unit-of-work.ts'
 import { findClient } from './clients/clients.ts'
 import type { Config } from './config.ts'
 import { createAuthentication } from './credentials/authentication.ts'
-import { deleteExpired } from './database/expiry.ts'
+import { createExpiry } from './database/expiry.ts'
 import { openLiveChanges } from './database/live-changes.ts'
 import { isMigrated } from './database/migrate.ts'
 import { createRemembered } from './database/remembered.ts'
@@ -66,10 +66,7 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
     refusals,
   }
   const engine = createCurrentEngine(server, changes, app.log)
-  const expiry = setInterval(
-    () => deleteExpired(db, new Date()).catch(warn('deleting what has expired')),
-    60_000,
-  ).unref()
+  const expiry = createExpiry(storage, warn('deleting what has expired'))
 
   const authenticate = createAuthentication({
     db,
@@ -82,7 +79,7 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
 
   app.addHook('onClose', async () => {
     await changes.close()
-    clearInterval(expiry)
+    await expiry.close()
     await usage.close()
     await refusals.close()
     await notary.close()

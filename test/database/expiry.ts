@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { eq, sql } from 'drizzle-orm'
 import t from 'tap'
 import { openDatabase } from '../../src/database/client.ts'
-import { deleteExpired } from '../../src/database/expiry.ts'
+import { createExpiry, deleteExpired } from '../../src/database/expiry.ts'
 import {
   accounts,
   apiKeys,
@@ -15,9 +15,15 @@ import {
   revokedTokens,
 } from '../../src/database/schema.ts'
 import { makeDatabase } from '../fixtures/database.ts'
+import { eventually } from '../fixtures/eventually.ts'
 
 const { db, env, drop } = await makeDatabase()
 t.teardown(drop)
+
+/** How many rows one run deletes. */
+async function deleted(...input: Parameters<typeof deleteExpired>): Promise<number> {
+  return [...(await deleteExpired(...input)).values()].reduce((sum, count) => sum + count, 0)
+}
 
 const NOW = new Date('2030-01-01T00:00:00Z')
 const PAST = new Date(NOW.getTime() - 1)
@@ -55,7 +61,7 @@ t.test('of what expires, only what has expired goes', async (t) => {
   }
   await makeModel('never', null)
 
-  t.equal(await deleteExpired(db, NOW), 6, 'one row of each table')
+  t.equal(await deleted(db, NOW), 6, 'one row of each table')
   t.strictSame((await db.select().from(providerModels)).map(({ id }) => id).toSorted(), ['future', 'never', 'now'])
   t.strictSame((await db.select().from(revokedTokens)).map(({ tokenId }) => tokenId).toSorted(), ['future', 'now'])
   t.strictSame((await db.select().from(changes)).map(({ tag }) => tag).toSorted(), ['future', 'now'])
@@ -66,7 +72,7 @@ t.test('of what expires, only what has expired goes', async (t) => {
     (await db.select().from(firstPartySessions)).map(({ id }) => id),
     [live],
   )
-  t.equal(await deleteExpired(db, NOW), 0, 'and nothing more the next time')
+  t.equal(await deleted(db, NOW), 0, 'and nothing more the next time')
 })
 
 t.test('a session takes its refresh tokens along', async (t) => {
@@ -89,10 +95,9 @@ t.test('accounts, API keys and the audit log stay', async (t) => {
 })
 
 t.test('more than one batch goes in one call', async (t) => {
-  const expired = sql`insert into revoked_tokens select 'expired ' || i, ${PAST.toISOString()}::timestamptz`
-  await db.execute(sql`${expired} from generate_series(1, 2500) as i`)
+  await makeRevokedTokens(2500)
   const live = (await db.$count(revokedTokens)) - 2500
-  t.equal(await deleteExpired(db, NOW), 2500)
+  t.equal(await deleted(db, NOW), 2500)
   t.equal(await db.$count(revokedTokens), live)
 })
 
@@ -103,10 +108,59 @@ t.test('what another connection has locked is left for the next time', postgresO
   await makeModel('free', PAST)
   await other.db.transaction(async (tx) => {
     await tx.select().from(providerModels).where(eq(providerModels.id, 'locked')).for('update')
-    t.equal(await deleteExpired(db, NOW), 1)
+    t.equal(await deleted(db, NOW), 1)
   })
-  t.equal(await deleteExpired(db, NOW), 1)
+  t.equal(await deleted(db, NOW), 1)
 })
+
+t.test('only one process deletes at a time', postgresOnly(), async (t) => {
+  const other = openDatabase({ url: env.DATABASE_URL ?? '' }, { max: 1 })
+  t.teardown(() => other.close())
+  await makeModel('of the other', PAST)
+  await other.db.transaction(async (tx) => {
+    t.equal(await deleted(tx, NOW), 1)
+    await makeModel('of this one', PAST)
+    t.equal(await deleted(db, NOW), 0, 'while the other has not committed')
+  })
+  t.equal(await deleted(db, NOW), 1)
+})
+
+t.test('nothing is deleted after the end', async (t) => {
+  await makeModel('too late', PAST)
+  t.equal(await deleted(db, NOW, AbortSignal.abort()), 0)
+  t.equal(await deleted(db, NOW), 1)
+})
+
+t.test('the end waits for the batch under way, and the pool can go after it', postgresOnly(), async (t) => {
+  const pool = openDatabase({ url: env.DATABASE_URL ?? '' })
+  await makeRevokedTokens(2500)
+  const before = await db.$count(revokedTokens)
+  const failures: unknown[] = []
+  const expiry = createExpiry(
+    { db: pool.db, address: { url: env.DATABASE_URL ?? '' } },
+    (error) => failures.push(error),
+    1,
+  )
+  let closed: Promise<void> | undefined
+  await db.transaction(async (tx) => {
+    await tx.execute(sql`lock table revoked_tokens in share mode`)
+    await eventually(
+      () => db.execute(sql`select 1 from pg_locks where not granted and relation = 'revoked_tokens'::regclass`),
+      (waiting) => waiting.length > 0,
+      10_000,
+    )
+    closed = expiry.close()
+  })
+  await closed
+  await pool.close()
+  t.equal(await db.$count(revokedTokens), before - 500, 'one batch')
+  t.strictSame(failures, [])
+})
+
+function makeRevokedTokens(count: number) {
+  const expired = sql`insert into revoked_tokens select gen_random_uuid(), ${new Date(0).toISOString()}::timestamptz`
+  return db.execute(sql`${expired} from generate_series(1, ${count}) as i`)
+}
 
 function postgresOnly() {
   return { skip: env.DATABASE_URL === undefined && 'the embedded database has one session' }
