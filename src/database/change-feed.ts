@@ -5,7 +5,7 @@ import type { Database } from './client.ts'
 
 /** How often a process makes sure that it still hears. */
 const BEAT_MS = 300
-/** Without hearing its own beat for this long, a process is deaf and does not trust its memory. */
+/** When the last of its own beats that it heard was sent this long ago, a process is deaf and does not trust its memory. */
 const DEAF_AFTER_MS = 900
 const RETRY_MS = 500
 const POLL_MS = 400
@@ -31,13 +31,14 @@ export interface ChangeFeed {
  * does not hear its own beat any more knows that it is deaf.
  */
 export function hearChanges(carrier: ChangeCarrier, db: Database, handlers: FeedHandlers): ChangeFeed {
-  const id = randomUUID()
-  let heardAt = Number.NEGATIVE_INFINITY
+  const beatOf = `${randomUUID()}:`
+  let beatenAt = Number.NEGATIVE_INFINITY
   let connections = 0
   let caughtUp = 0
 
   const hear = (message: string) => {
-    if (message === id) heardAt = performance.now()
+    // What was told before the beat was sent has come before it, however long it took.
+    if (message.startsWith(beatOf)) beatenAt = Number(message.slice(beatOf.length))
     for (const tag of message.split('\n')) if (tag.includes(' ')) handlers.onChange(tag as Tag, new Date())
   }
   const catchUp = async (connection: number) => {
@@ -54,11 +55,11 @@ export function hearChanges(carrier: ChangeCarrier, db: Database, handlers: Feed
     })
   }
   carrier.subscribe(hear, () => catchUpUntilDone(++connections), handlers.onError)
-  const beat = setInterval(() => carrier.send(id).catch(() => {}), BEAT_MS)
+  const beat = setInterval(() => carrier.send(`${beatOf}${performance.now()}`).catch(() => {}), BEAT_MS)
   beat.unref()
 
   return {
-    isCurrent: () => connections > 0 && caughtUp === connections && performance.now() - heardAt < DEAF_AFTER_MS,
+    isCurrent: () => connections > 0 && caughtUp === connections && performance.now() - beatenAt < DEAF_AFTER_MS,
     async close() {
       clearInterval(beat)
       await carrier.close()
