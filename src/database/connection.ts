@@ -68,6 +68,8 @@ export function openConnection(
     ...options,
     max: 1,
     max_lifetime: null,
+    // Drizzle parses arrays; and that query of the driver's own, when it fails, is caught by nobody.
+    fetch_types: false,
     socket: openSocket as never,
     onclose: () => lose(failure('CONNECTION_CLOSED', 'the connection to the database is lost')),
   }
