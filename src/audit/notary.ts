@@ -6,7 +6,7 @@ import { GENESIS, link, toChained } from './chain.ts'
 import { openCheckpoint, signCheckpoint } from './checkpoint.ts'
 
 /** Events that are linked at once, under one signature. */
-const BATCH = 1_000
+const BATCH = 250
 
 /**
  * Links the committed events that are not yet, the lowest identity first, and signs where they end. Any number of
