@@ -3,8 +3,8 @@ import type { Database } from './client.ts'
 
 /** Pages whose rows move in one transaction. */
 const PAGES_AT_ONCE = 20
-/** A page is full after as many new versions as it has room for. */
-const MOST_ROUNDS = 100
+/** More than a page has room for (MaxHeapTuplesPerPage of 8 KiB). */
+const MOST_ROUNDS = 300
 const MOST_PASSES = 3
 
 /**
@@ -18,7 +18,7 @@ const MOST_PASSES = 3
  */
 export async function compactTable(db: Database, table: string, deleted: number, closing?: AbortSignal): Promise<void> {
   const name = sql.identifier(table)
-  const vacuum = sql`vacuum (index_cleanup on, skip_locked) ${name}`
+  const vacuum = sql`vacuum (index_cleanup on) ${name}`
   await db.execute(vacuum)
   const [size] = await db.execute<{ pages: number; needed: number }>(sql`
     select relpages as pages, ceil(relpages * reltuples / (reltuples + ${deleted}::int))::int + 10 as needed
@@ -47,7 +47,7 @@ async function moveToFront(db: Database, table: string, needed: number, closing?
       for (let round = 0, count = 1; count > 0 && round < MOST_ROUNDS; round += 1) {
         const rows = await tx.execute(sql`
           update ${name} set expires_at = expires_at where ctid = any(array(
-            select ctid from ${name} where ctid >= ${at(first.page)} and ctid < ${at(from)} for update skip locked))
+            select ctid from ${name} where ctid >= ${at(first.page)} and ctid < ${at(from)} for no key update skip locked))
           returning 1`)
         count = rows.length
       }

@@ -9,8 +9,8 @@ const INTERVAL_MS = 60_000
 /** A batch takes some 10 ms; with the pause those who issue tokens meanwhile have the database most of the time. */
 const BATCH = 500
 const PAUSE_MS = 30
-/** A purge of so many rows leaves room that would not be used for long. */
-const LARGE = 100_000
+/** After a purge of so many rows their room is given back, also where autovacuum is off. */
+const LARGE = 10_000
 
 /** The tables whose rows leave when `expires_at` has passed; refresh tokens before the sessions that would take them along. */
 const TABLES = [
