@@ -9,6 +9,8 @@ export interface RoundsOptions {
   readonly connections: number
 }
 
+const SETTLING_SECONDS = 0.3
+
 /** Measures every case once a round, in an order that rotates, after each was warmed up; by the name of the case. */
 export async function measureRounds(
   cases: readonly Case[],
@@ -20,6 +22,9 @@ export async function measureRounds(
   const measure = async (measured: Case, forSeconds: number): Promise<Sample> => {
     const server = await measured.server()
     const load = await measured.load(forSeconds)
+    // What the case before has left to collect is not to be paid by this one.
+    const repeats = load.once !== true && load.chain === undefined
+    if (repeats) await loader.run({ url: server.url, seconds: SETTLING_SECONDS, connections, ...load })
     const before = await server.usage()
     const result = await loader.run({ url: server.url, seconds: forSeconds, connections, ...load })
     const after = await server.usage()
