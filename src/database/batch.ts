@@ -1,3 +1,5 @@
+import { isDatabaseUnavailable } from './unavailable.ts'
+
 /** Writes rows of many requests together, as PostgreSQL itself commits many transactions with one flush. */
 export interface Batch<Row> {
   /**
@@ -32,14 +34,17 @@ export function createBatch<Row>(writeAll: (rows: readonly Row[]) => Promise<voi
     writing = false
   }
 
-  /** A row that the database does not take must not take others with it, so then each goes by itself. */
+  /**
+   * A row that the database does not take must not take others with it, so then each goes by itself; one after
+   * another to a database that does not answer they would wait for minutes.
+   */
   const writeTogether = async (batch: readonly Waiting<Row>[]): Promise<void> => {
     try {
       await writeAll(batch.map(({ row }) => row))
       for (const { written } of batch) written.resolve()
     } catch (error) {
-      if (batch.length === 1) batch[0]?.written.reject(error)
-      else for (const one of batch) await writeTogether([one])
+      if (batch.length > 1 && !isDatabaseUnavailable(error)) for (const one of batch) await writeTogether([one])
+      else for (const { written } of batch) written.reject(error)
     }
   }
 

@@ -51,6 +51,20 @@ t.test('a row that cannot be written fails by itself', async (t) => {
   t.strictSame(written, [1, 3, 5], 'and the next goes on')
 })
 
+t.test('a database that does not answer is asked once for a batch, and all of it fails', async (t) => {
+  const asked: number[] = []
+  const batch = createBatch<number>(async (rows) => {
+    asked.push(rows.length)
+    throw Object.assign(new Error('the database does not answer'), { code: 'ETIMEDOUT' })
+  })
+  const outcomes = await Promise.allSettled([1, 2, 3].map((row) => batch.write(row)))
+  t.strictSame(
+    outcomes.map(({ status }) => status),
+    ['rejected', 'rejected', 'rejected'],
+  )
+  t.strictSame(asked, [3])
+})
+
 t.test('more than a statement should hold is written in several', async (t) => {
   const sizes: number[] = []
   const batch = createBatch<number>(async (rows) => void sizes.push(rows.length))
