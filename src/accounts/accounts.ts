@@ -31,7 +31,8 @@ export interface NewAccount {
   readonly role?: Role
 }
 
-const PUBLIC_COLUMNS = {
+/** What an {@link Account} is selected by. */
+export const ACCOUNT_COLUMNS = {
   id: accounts.id,
   email: accounts.email,
   name: accounts.name,
@@ -41,7 +42,7 @@ const PUBLIC_COLUMNS = {
 
 const byId = statement((db) =>
   db
-    .select(PUBLIC_COLUMNS)
+    .select(ACCOUNT_COLUMNS)
     .from(accounts)
     .where(and(eq(accounts.id, sql.placeholder('id')), isNull(accounts.disabledAt)))
     .prepare('find_account'),
@@ -49,7 +50,7 @@ const byId = statement((db) =>
 
 const byEmail = statement((db) =>
   db
-    .select({ ...PUBLIC_COLUMNS, passwordHash: accounts.passwordHash, disabledAt: accounts.disabledAt })
+    .select({ ...ACCOUNT_COLUMNS, passwordHash: accounts.passwordHash, disabledAt: accounts.disabledAt })
     .from(accounts)
     .where(eq(accounts.emailKey, sql.placeholder('emailKey')))
     .prepare('find_account_by_email'),
@@ -82,7 +83,7 @@ export async function createAccount(db: Database, input: NewAccount, origin: Ori
         passwordHash,
       })
       .onConflictDoNothing({ target: accounts.emailKey })
-      .returning(PUBLIC_COLUMNS)
+      .returning(ACCOUNT_COLUMNS)
     if (account === undefined) {
       throw new Conflict(
         'registration_refused',
@@ -168,7 +169,7 @@ export async function hasAdministrator(db: Database): Promise<boolean> {
 /** A page of accounts in the order they were made, after the one given. */
 export function listAccounts(db: Database, limit: number, after?: { createdAt: Date; id: string }): Promise<Account[]> {
   return db
-    .select(PUBLIC_COLUMNS)
+    .select(ACCOUNT_COLUMNS)
     .from(accounts)
     .where(
       after &&

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { and, desc, eq, gt, isNull, or, sql } from 'drizzle-orm'
-import type { Account } from '../accounts/accounts.ts'
+import { ACCOUNT_COLUMNS, type Account } from '../accounts/accounts.ts'
 import { type Origin, record } from '../audit/audit.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
@@ -86,13 +86,7 @@ const byDigest = statement((db) =>
       id: apiKeys.id,
       scope: apiKeys.scope,
       expiresAt: sql`least(${apiKeys.expiresAt}, ${apiKeys.revokedAt})`.mapWith(apiKeys.expiresAt),
-      account: {
-        id: accounts.id,
-        email: accounts.email,
-        name: accounts.name,
-        role: accounts.role,
-        createdAt: accounts.createdAt,
-      },
+      account: ACCOUNT_COLUMNS,
     })
     .from(apiKeys)
     .innerJoin(accounts, eq(accounts.id, apiKeys.accountId))

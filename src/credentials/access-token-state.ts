@@ -1,6 +1,6 @@
 import { and, eq, gt, inArray, isNull, notExists, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
-import type { Account, Role } from '../accounts/accounts.ts'
+import { ACCOUNT_COLUMNS, type Account, type Role } from '../accounts/accounts.ts'
 import { type AuditEvent, type Origin, record } from '../audit/audit.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
@@ -32,13 +32,7 @@ const opaqueByDigest = statement((db) =>
     .select({
       payload: providerModels.payload,
       expiresAt: providerModels.expiresAt,
-      account: {
-        id: accounts.id,
-        email: accounts.email,
-        name: accounts.name,
-        role: accounts.role,
-        createdAt: accounts.createdAt,
-      },
+      account: ACCOUNT_COLUMNS,
       grantId: grants.grantId,
     })
     .from(providerModels)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { and, eq, gt, isNull, sql } from 'drizzle-orm'
-import type { Account } from '../accounts/accounts.ts'
+import { ACCOUNT_COLUMNS, type Account } from '../accounts/accounts.ts'
 import { type Origin, record } from '../audit/audit.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
@@ -35,14 +35,6 @@ const SESSION_COLUMNS = {
   id: firstPartySessions.id,
   authenticatedAt: firstPartySessions.authenticatedAt,
   expiresAt: firstPartySessions.expiresAt,
-}
-
-const ACCOUNT_COLUMNS = {
-  id: accounts.id,
-  email: accounts.email,
-  name: accounts.name,
-  role: accounts.role,
-  createdAt: accounts.createdAt,
 }
 
 const isLive = (now: Date) =>
