@@ -40,7 +40,7 @@ try {
   process.exit(1)
 }
 
-/** Gives back what loading and migrating left behind: a quarter of the memory at rest. */
+/** Gives back what loading and migrating left behind: a fifth of the memory at rest. */
 function freeMemory(): void {
   globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
 }

@@ -36,14 +36,15 @@ const byId = statement((db) =>
 
 /** Stores one model of oidc-provider in `provider_models`. */
 export function createModelAdapter(model: string, work: UnitOfWork): Adapter {
-  const machineTokens = createBatch<Row>((rows) => insertAll(work.pool, rows))
+  const machineTokens =
+    model === 'ClientCredentials' ? createBatch<Row>((rows) => insertAll(work.pool, rows)) : undefined
   const key = (id: string) => and(eq(providerModels.model, model), eq(providerModels.id, digest(id)))
 
   return {
     async upsert(id, payload, expiresIn) {
       const row = rowOf(model, id, payload, expiresIn)
       if (model === 'ReplayDetection') return insertOnce(work.db, row)
-      if (model === 'ClientCredentials') return machineTokens.write(row)
+      if (machineTokens !== undefined) return machineTokens.write(row)
       if (OF_A_GRANT.has(model) && row.grantId !== null)
         return insertUnderGrant(work.db, { ...row, grantId: row.grantId })
       const { model: _, id: __, ...changes } = row

@@ -30,8 +30,7 @@ export function createFirstPartyJwtVerifier({
     kind: 'first_party_jwt',
 
     presented(request) {
-      const bearer = bearerToken(request)
-      return bearerJwsHeader(request)?.typ === FIRST_PARTY_JWT_TYPE ? bearer : undefined
+      return bearerJwsHeader(request)?.typ === FIRST_PARTY_JWT_TYPE ? bearerToken(request) : undefined
     },
 
     async verify(presented, now) {
