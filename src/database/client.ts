@@ -57,7 +57,10 @@ export function openDatabase(
   })
   const client = {
     options: types,
-    unsafe: runner((query) => pool.share((connection) => connection.run(query))),
+    unsafe: runner((query) => {
+      const run = (connection: Connection) => connection.run(query)
+      return query.text.startsWith('select') ? pool.share(run) : pool.reserve(run)
+    }),
     begin: <T>(work: (transaction: object) => Promise<T>) =>
       pool.reserve((connection) => inTransaction(connection, () => work(transactionOn(connection)))),
   }

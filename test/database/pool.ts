@@ -73,9 +73,29 @@ t.test('a part of a transaction may fail for itself', async (t) => {
   t.equal(await count('token inner'), 0)
 })
 
-t.test('queries at once are spread over ten connections, and more queue behind them', { skip }, async (t) => {
-  const backends = await Promise.all(Array.from({ length: 25 }, () => backend(db)))
-  t.equal(new Set(backends).size, 10)
+t.test('eight look-ups at once share a connection, at most ten are opened', { skip }, async (t) => {
+  const used = async (atOnce: number) =>
+    new Set(await Promise.all(Array.from({ length: atOnce }, () => backend(db)))).size
+  t.equal(await used(8), 1)
+  t.equal(await used(20), 3)
+  t.equal(await used(100), 10)
+})
+
+t.test('a write that waits for a lock holds up no look-up', { skip }, async (t) => {
+  await insert(db, 'token locked')
+  const write = (on: Database) => on.update(changes).set({ at: new Date() }).where(eq(changes.tag, 'token locked'))
+  let waiting: Promise<unknown> | undefined
+  await db.transaction(async (tx) => {
+    await write(tx)
+    waiting = Promise.all(Array.from({ length: 5 }, () => write(db).then(() => 'written')))
+    const counts = await Promise.all(Array.from({ length: 30 }, () => count('token locked')))
+    t.equal(counts.length, 30)
+    t.equal(await Promise.race([waiting, Promise.resolve('waits')]), 'waits')
+  })
+  t.strictSame(
+    await waiting,
+    Array.from({ length: 5 }, () => 'written'),
+  )
 })
 
 t.test('a closed pool refuses', async (t) => {
