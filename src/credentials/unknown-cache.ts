@@ -6,24 +6,27 @@ export interface UnknownCache {
 }
 
 /**
- * @param most how many are remembered; the oldest leave first
+ * @param most how many are remembered; when half of them are young, the others leave at once
  * @param milliseconds for how long
  */
 export function createUnknownCache(most: number, milliseconds: number): UnknownCache {
-  const until = new Map<string, number>()
+  let young = new Map<string, number>()
+  let old = new Map<string, number>()
   return {
     has(key, now) {
-      const end = until.get(key)
-      if (end !== undefined && end > now.getTime()) return true
-      if (end !== undefined) until.delete(key)
-      return false
+      const until = young.get(key) ?? old.get(key)
+      return until !== undefined && until > now.getTime()
     },
     add(key, now) {
-      until.set(key, now.getTime() + milliseconds)
-      if (until.size <= most) return
-      const oldest = until.keys().next()
-      if (!oldest.done) until.delete(oldest.value)
+      if (young.size >= most / 2) {
+        old = young
+        young = new Map()
+      }
+      young.set(key, now.getTime() + milliseconds)
     },
-    clear: () => until.clear(),
+    clear() {
+      young.clear()
+      old.clear()
+    },
   }
 }
