@@ -19,13 +19,14 @@ const MOST_PASSES = 3
 export async function compactTable(db: Database, table: string, deleted: number, closing?: AbortSignal): Promise<void> {
   const name = sql.identifier(table)
   const vacuum = sql`vacuum (index_cleanup on) ${name}`
+  await dropBroken(db, table)
   await db.execute(vacuum)
   const [size] = await db.execute<{ pages: number; needed: number }>(sql`
-    select relpages as pages, ceil(relpages * reltuples / (reltuples + ${deleted}::int))::int + 10 as needed
+    select relpages as pages, ceil(1.1 * relpages * reltuples / (reltuples + ${deleted}::int))::int + 10 as needed
     from pg_class where oid = ${table}::regclass`)
   if (size === undefined || size.pages < 2 * size.needed) return
   for (let pass = 0; pass < MOST_PASSES; pass += 1) {
-    if (!(await moveToFront(db, table, size.needed, closing))) break
+    if (!(await moveToFront(db, table, size, closing))) break
   }
   if (closing?.aborted) return
   await db.execute(vacuum)
@@ -33,14 +34,30 @@ export async function compactTable(db: Database, table: string, deleted: number,
   await db.execute(sql`reindex table concurrently ${name}`)
 }
 
-/** Has the rows from a page on written anew where there is room before it; returns whether there were any. */
-async function moveToFront(db: Database, table: string, needed: number, closing?: AbortSignal): Promise<boolean> {
+/** An index whose building was cut off is written by every insert and read by nobody, until it is dropped. */
+async function dropBroken(db: Database, table: string): Promise<void> {
+  const broken = await db.execute<{ name: string }>(sql`
+    select relname as name from pg_index join pg_class on pg_class.oid = indexrelid
+    where indrelid = ${table}::regclass and not indisvalid`)
+  for (const { name } of broken) await db.execute(sql`drop index concurrently if exists ${sql.identifier(name)}`)
+}
+
+/**
+ * Has the rows from the first page that is not needed on written anew where there is room before it, up to the
+ * page that was the last; returns whether there were any.
+ */
+async function moveToFront(
+  db: Database,
+  table: string,
+  { pages, needed }: { pages: number; needed: number },
+  closing?: AbortSignal,
+): Promise<boolean> {
   const name = sql.identifier(table)
   const at = (page: number) => sql`${`(${page},0)`}::tid`
   for (let from = needed, moved = false; ; moved = true) {
     const [first] = await db.execute<{ page: number }>(sql`
       select (ctid::text::point)[0]::int as page from ${name} where ctid >= ${at(from)} limit 1`)
-    if (first === undefined || closing?.aborted) return moved
+    if (first === undefined || first.page >= pages || closing?.aborted) return moved
     from = first.page + PAGES_AT_ONCE
     await db.transaction(async (tx) => {
       // Versions stay on their page until it is full, and the room of old ones is not used again before the commit.

@@ -9,7 +9,7 @@ const INTERVAL_MS = 60_000
 /** A batch takes some 10 ms; with the pause those who issue tokens meanwhile have the database most of the time. */
 const BATCH = 500
 const PAUSE_MS = 30
-/** After a purge of so many rows their room is given back, also where autovacuum is off. */
+/** When so many rows of a table went, their room is given back, also where autovacuum is off. */
 const LARGE = 10_000
 
 /** The tables whose rows leave when `expires_at` has passed; refresh tokens before the sessions that would take them along. */
@@ -34,16 +34,29 @@ export function createExpiry(
   intervalMs: number = INTERVAL_MS,
 ): Expiry {
   const closing = new AbortController()
+  const deletedSince = new Map<string, number>()
   let running: Promise<unknown> | undefined
   const run = async () => {
     for (const [table, deleted] of await deleteExpired(db, new Date(), closing.signal)) {
-      if (deleted >= LARGE && !closing.signal.aborted) await compact(table, deleted)
+      const since = deleted + (deletedSince.get(table) ?? 0)
+      const isLarge = since >= LARGE && !closing.signal.aborted
+      deletedSince.set(table, isLarge ? 0 : since)
+      if (isLarge) await compact(table, since)
     }
   }
-  /** Over a connection of its own, because it takes longer than a request may. */
+  /** Over a connection of its own, because it takes longer than a request may; the end does not wait for it either. */
   const compact = async (table: string, deleted: number) => {
     const patient = openDatabase(address, { max: 1, patient: true })
-    await compactTable(patient.db, table, deleted, closing.signal).finally(() => patient.close())
+    const end = () => void patient.close()
+    closing.signal.addEventListener('abort', end, { once: true })
+    try {
+      await compactTable(patient.db, table, deleted, closing.signal)
+    } catch (error) {
+      if (!closing.signal.aborted) throw error
+    } finally {
+      closing.signal.removeEventListener('abort', end)
+      await patient.close()
+    }
   }
   const timer = setInterval(() => {
     running ??= run()
@@ -71,23 +84,35 @@ export function createExpiry(
 export async function deleteExpired(db: Database, now: Date, closing?: AbortSignal): Promise<Map<string, number>> {
   const deleted = new Map<string, number>()
   for (const table of TABLES) {
-    let batch = BATCH
-    while (batch === BATCH && !closing?.aborted) {
-      batch = await deleteBatch(db, table, now)
-      deleted.set(table, (deleted.get(table) ?? 0) + batch)
-      if (batch === BATCH) await delay(PAUSE_MS, undefined, { signal: closing, ref: false }).catch(() => {})
+    let batch: Batch = { count: BATCH, last: '-infinity' }
+    while (batch.count === BATCH && !closing?.aborted) {
+      batch = await deleteBatch(db, table, now, batch.last)
+      deleted.set(table, (deleted.get(table) ?? 0) + batch.count)
+      if (batch.count === BATCH) await delay(PAUSE_MS, undefined, { signal: closing, ref: false }).catch(() => {})
     }
   }
   return deleted
 }
 
-/** One statement, which has the lock to itself until it has committed; it deletes nothing where it does not get it. */
-async function deleteBatch(db: Database, table: string, now: Date): Promise<number> {
-  const rows = await db.execute(sql`
-    delete from ${sql.identifier(table)} where ctid = any(array(
-      select ctid from ${sql.identifier(table)}
-      where (select pg_try_advisory_xact_lock(${LOCK}::bigint)) and expires_at < ${now.toISOString()}::timestamptz
-      order by expires_at limit ${BATCH} for update skip locked))
-    returning 1`)
-  return rows.length
+interface Batch {
+  readonly count: number
+  /** When the last of them expired, as PostgreSQL writes it. */
+  readonly last: string
+}
+
+/**
+ * One statement, which has the lock to itself until it has committed; it deletes nothing where it does not get it.
+ * @param from where the batch before ended, so that this one does not walk over the dead entries of the index
+ */
+async function deleteBatch(db: Database, table: string, now: Date, from: string): Promise<Batch> {
+  const [batch] = await db.execute<{ count: number; last: string | null }>(sql`
+    with gone as (
+      delete from ${sql.identifier(table)} where ctid = any(array(
+        select ctid from ${sql.identifier(table)}
+        where (select pg_try_advisory_xact_lock(${LOCK}::bigint))
+          and expires_at >= ${from}::timestamptz and expires_at < ${now.toISOString()}::timestamptz
+        order by expires_at limit ${BATCH} for update skip locked))
+      returning expires_at)
+    select count(*)::int as count, max(expires_at)::text as last from gone`)
+  return { count: batch?.count ?? 0, last: batch?.last ?? from }
 }

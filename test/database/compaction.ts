@@ -34,6 +34,22 @@ t.test('after a purge the table has its size from before, although rows came aft
   t.strictSame(await names(), left)
 })
 
+t.test('an index whose building was cut off is dropped, and those of the table stay', async (t) => {
+  const indexes = async () =>
+    (
+      await db.execute<{ name: string; valid: boolean }>(sql`
+        select indexrelid::regclass::text as name, indisvalid as valid
+        from pg_index where indrelid = 'revoked_tokens'::regclass order by 1`)
+    ).map(({ name, valid }) => ({ name, valid }))
+  const before = await indexes()
+  await db.execute(sql`create index revoked_tokens_ccnew on revoked_tokens (token_id)`)
+  await db.execute(sql`update pg_index set indisvalid = false where indexrelid = 'revoked_tokens_ccnew'::regclass`)
+  await insert('cut off ', 30_000)
+  await db.execute(sql`delete from revoked_tokens where token_id like 'cut off%'`)
+  await compactTable(db, 'revoked_tokens', 30_000)
+  t.strictSame(await indexes(), before)
+})
+
 t.test('a table that is mostly full is left as it is', async (t) => {
   await insert('more ', 20_000)
   const size = sql`select relfilenode from pg_class where oid = 'revoked_tokens_pkey'::regclass`

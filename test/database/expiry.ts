@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { eq, sql } from 'drizzle-orm'
+import { eq, lt, sql } from 'drizzle-orm'
 import t from 'tap'
 import { openDatabase } from '../../src/database/client.ts'
 import { createExpiry, deleteExpired } from '../../src/database/expiry.ts'
@@ -17,7 +17,7 @@ import {
 import { makeDatabase } from '../fixtures/database.ts'
 import { eventually } from '../fixtures/eventually.ts'
 
-const { db, env, drop } = await makeDatabase()
+const { db, env, storage, drop } = await makeDatabase()
 t.teardown(drop)
 
 /** How many rows one run deletes. */
@@ -155,6 +155,30 @@ t.test('the end waits for the batch under way, and the pool can go after it', po
   await pool.close()
   t.equal(await db.$count(revokedTokens), before - 500, 'one batch')
   t.strictSame(failures, [])
+})
+
+t.test('what goes little by little leaves no room behind either', async (t) => {
+  const pages = async () => {
+    const [size] = await db.execute<{ pages: number }>(sql`select pg_relation_size('changes')::int / 8192 as pages`)
+    return size?.pages ?? 0
+  }
+  const insertChanges = (count: number) =>
+    db.execute(sql`insert into changes (tag, at, expires_at)
+      select 'token ' || i, now(), ${PAST.toISOString()}::timestamptz - interval '10 years'
+      from generate_series(1, ${count}::int) as i`)
+  const pool = openDatabase(storage.address, { max: 2 })
+  t.teardown(() => pool.close())
+  const expiry = createExpiry({ db: pool.db, address: storage.address }, t.error, 50)
+  t.teardown(() => expiry.close())
+  for (let part = 0; part < 4; part += 1) {
+    await insertChanges(3_000)
+    await eventually(
+      () => db.$count(changes, lt(changes.expiresAt, new Date())),
+      (count) => count === 0,
+      20_000,
+    )
+  }
+  t.ok((await eventually(pages, (count) => count < 40, 20_000)) < 40, 'of 4 times 25')
 })
 
 function makeRevokedTokens(count: number) {
