@@ -23,10 +23,11 @@ export function renderStorage(machine: Machine, { expiredGrants, manyKeys, day }
 }
 
 function expiredGrantsSection(one: ExpiredGrants): string {
-  const { grants, restingSize, peakSize, finalSize, goneAfter, backAfter, p99Before, p99During } = one
+  const { grants, restingSize, peakSize, finalSize, tokensSize, goneAfter, backAfter, p99Before, p99During } = one
   return [
     `## ${count(grants)} expired grants`,
-    `Their table with its indexes took ${mib(restingSize)} at rest, ${mib(peakSize)} with them and ${mib(finalSize)} in the end.
+    `Their table with its indexes took ${mib(restingSize)} at rest, ${mib(peakSize)} with them and ${mib(finalSize)} in the end,
+${mib(tokensSize)} of it tokens that were issued meanwhile.
 The last was deleted ${seconds(goneAfter)}; the table was back at its size ${seconds(backAfter)}.
 ${verdict(backAfter !== undefined, 'ten minutes')}`,
     `p99 of the issue of a token: ${short(p99Before)} ms before, ${short(p99During)} ms in the worst ten seconds meanwhile.

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm'
 import type { Gatehouse } from '../gatehouse/gatehouse.ts'
 import { basic, FORM } from '../gatehouse/http.ts'
 import { clientCredentials, type World } from '../gatehouse/world.ts'
-import { wrongAnswers } from '../load/load.ts'
+import { type LoadResult, wrongAnswers } from '../load/load.ts'
 import type { Loader } from '../load/loader.ts'
 import type { Progress } from '../output/progress.ts'
 
@@ -14,7 +14,9 @@ export interface ExpiredGrants {
   readonly restingSize: number
   readonly peakSize: number
   readonly finalSize: number
-  /** Seconds from their arrival until the last was deleted, and until the table was back within a tenth of its size. */
+  /** What of it the tokens take that were issued meanwhile and have not expired. */
+  readonly tokensSize: number
+  /** Seconds from their arrival until the last was deleted, and until the table was back within a tenth of its size with those tokens. */
   readonly goneAfter: number | undefined
   readonly backAfter: number | undefined
   /** Milliseconds of the issue of a token, before and while they left. */
@@ -36,8 +38,10 @@ export async function measureExpiredGrants(
 ): Promise<ExpiredGrants> {
   await db.execute(sql`vacuum full analyze provider_models`)
   const restingSize = await size()
-  await issue()
-  const p99Before = await issue()
+  let issued = await issue().then(({ requests }) => requests)
+  const { p99: p99Before, requests } = await issue()
+  issued += requests
+  const bytesOfToken = ((await size()) - restingSize) / issued
   for (let loaded = 0; loaded < grants; loaded += AT_ONCE) {
     progress.tell(`loading expired grants: ${loaded.toLocaleString('en')}`)
     await load(Math.min(AT_ONCE, grants - loaded))
@@ -50,14 +54,19 @@ export async function measureExpiredGrants(
   let backAfter: number | undefined
   while (backAfter === undefined && elapsed() < PATIENCE_SECONDS) {
     progress.tell(`${elapsed()} s after: ${await left()} expired grants left`)
-    if (goneAfter === undefined) during.push(await issue())
-    else await delay(1_000)
+    if (goneAfter === undefined) {
+      const { p99, requests } = await issue()
+      during.push(p99)
+      issued += requests
+    } else await delay(1_000)
     if (goneAfter === undefined && (await left()) === 0) goneAfter = elapsed()
-    if (goneAfter !== undefined && (await size()) <= 1.1 * restingSize) backAfter = elapsed()
+    if (goneAfter !== undefined && (await size()) <= 1.1 * (restingSize + issued * bytesOfToken)) backAfter = elapsed()
   }
   progress.end()
   const finalSize = await size()
-  return { grants, restingSize, peakSize, finalSize, goneAfter, backAfter, p99Before, p99During: Math.max(...during) }
+  const tokensSize = issued * bytesOfToken
+  const p99During = Math.max(...during)
+  return { grants, restingSize, peakSize, finalSize, tokensSize, goneAfter, backAfter, p99Before, p99During }
 
   async function size(): Promise<number> {
     const [row] = await db.execute<{ size: string }>(sql`select pg_total_relation_size('provider_models') as size`)
@@ -78,18 +87,18 @@ export async function measureExpiredGrants(
       from (select gen_random_uuid() as id from generate_series(1, ${count}::integer)) as made`)
   }
 
-  /** The p99 of client credentials with a JWT, which leave nothing in the table themselves. */
-  async function issue(): Promise<number> {
+  /** Client credentials with an opaque token, which writes to the table that the grants leave. */
+  async function issue(): Promise<LoadResult> {
     const result = await loader.run({
       url,
       path: '/oauth/token',
       method: 'POST',
       headers: { ...FORM, ...basic(world.machine) },
-      body: String(new URLSearchParams(clientCredentials('jwt'))),
+      body: String(new URLSearchParams(clientCredentials('opaque'))),
       seconds: SLICE_SECONDS,
       connections: CONNECTIONS,
     })
     if (wrongAnswers(result) > 0) throw new Error(`no token: ${JSON.stringify(result.statuses)}`)
-    return result.p99
+    return result
   }
 }

@@ -32,9 +32,11 @@ export async function measureManyKeys(
   const owner = bearerOf(world)
   const results: AmongKeys[] = []
   for (const wanted of [FEW, keys]) {
+    // Before the others, so that they do not lie in memory because they came last.
+    const presented = await insertApiKeys(gatehouse, owner, WARM_UP + PRESENTED)
     await fill(wanted)
-    await check(WARM_UP)
-    results.push({ keys: wanted, ...(await check(PRESENTED)) })
+    await check(presented.slice(0, WARM_UP))
+    results.push({ keys: wanted, ...(await check(presented.slice(WARM_UP))) })
   }
   progress.end()
   return results
@@ -51,9 +53,8 @@ export async function measureManyKeys(
     await db.execute(sql`vacuum analyze api_keys`)
   }
 
-  async function check(count: number): Promise<{ p50: number; p99: number }> {
-    progress.tell(`checking ${count} keys`)
-    const presented = await insertApiKeys(gatehouse, owner, count)
+  async function check(presented: readonly { secret: string }[]): Promise<{ p50: number; p99: number }> {
+    progress.tell(`checking ${presented.length} keys`)
     const result = await loader.run({
       url: gatehouse.url,
       path: '/api/me',
