@@ -1,5 +1,6 @@
 import type { Grant } from 'oidc-provider'
 import { type Origin, record } from '../audit/audit.ts'
+import type { Database } from '../database/client.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
 interface GrantContents {
@@ -7,15 +8,20 @@ interface GrantContents {
   readonly resources?: Readonly<Record<string, string>>
 }
 
-/** Stores a grant and tells the audit what it allows, in one transaction. Returns its identifier. */
+/**
+ * Stores a grant and tells the audit what it allows, in one transaction. Returns its identifier.
+ * @param claim what must come about first in the same transaction; when it throws, nothing is stored
+ */
 export async function saveGrant(
   grant: Grant,
   work: UnitOfWork,
   { details, ...origin }: Origin & { details?: Record<string, unknown> },
+  claim: (db: Database) => Promise<void> = async () => {},
 ): Promise<string> {
   let id = ''
   await work.run(new Date(), async () => {
     await work.begin()
+    await claim(work.db)
     id = await grant.save()
     const { openid, resources } = grant as GrantContents
     await record(work.db, {

@@ -5,6 +5,7 @@ import type { Client } from '../../clients/clients.ts'
 import { redirectHost } from '../../clients/redirect-uris.ts'
 import { findResource } from '../../resources/resources.ts'
 import { narrowToRole, OPENID_SCOPES, splitScope } from '../../resources/scopes.ts'
+import { claimInteraction } from '../claim-interaction.ts'
 import { GRANT_LIFETIME } from '../lifetimes.ts'
 import { saveGrant } from '../save-grant.ts'
 import type { UnitOfWork } from '../unit-of-work.ts'
@@ -39,10 +40,13 @@ export async function askedFor(
   return { openid, resources, permissions }
 }
 
-/** Stores what the person allowed as a new grant, and returns its identifier. */
+/**
+ * Stores what the person allowed as a new grant, and returns its identifier.
+ * @throws {errors.SessionNotFound} when the same question was answered before, also a moment ago
+ */
 export async function grantConsent(
   { provider, work }: { provider: Provider; work: UnitOfWork },
-  { params, prompt }: Interaction,
+  { uid, params, prompt }: Interaction,
   account: Account,
   asked: Asked,
   origin: Origin,
@@ -55,7 +59,7 @@ export async function grantConsent(
   }
   const { missingOIDCClaims } = prompt.details as { missingOIDCClaims?: string[] }
   if (missingOIDCClaims !== undefined) grant.addOIDCClaims(missingOIDCClaims)
-  return saveGrant(grant, work, origin)
+  return saveGrant(grant, work, origin, (db) => claimInteraction(db, uid))
 }
 
 /** What the consent page shows. */

@@ -102,7 +102,7 @@ export const interactionRoutes: FastifyPluginAsyncTypebox<InteractionOptions> = 
     const grantId = await grantConsent({ provider: engine().provider, work }, interaction, signedIn.account, asked, {
       credential,
       from: request.ip,
-    })
+    }).catch(expired)
     return finish(request, reply, { consent: { grantId } })
   })
 
