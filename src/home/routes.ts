@@ -14,6 +14,8 @@ export async function homeRoutes(app: FastifyInstance, { issuer, signUp }: HomeO
     root: assetsFolder,
     prefix: '/assets/',
     index: false,
+    // A route for each file that there is, and nothing that looks for others.
+    wildcard: false,
     decorateReply: false,
     cacheControl: true,
     maxAge: '5m',
