@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
@@ -30,7 +30,6 @@ export async function startEmbedded(dataDir: string): Promise<EmbeddedDatabase> 
     if (!existsSync(join(data, 'PG_VERSION'))) await makeCluster(data)
     chmodSync(data, 0o700)
     const pglite = await openPGlite(data)
-    mkdirSync(dirname(socket), { recursive: true, mode: 0o700 })
     rmSync(socket, { force: true })
     const server = new PGLiteSocketServer({ db: pglite, path: socket, maxConnections: 20 })
     await server.start()
