@@ -6,7 +6,7 @@ import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { accounts, apiKeys } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
-import { InsufficientScope, NotFound } from '../errors.ts'
+import { Conflict, InsufficientScope, NotFound } from '../errors.ts'
 import { makeApiKey, shownPrefix } from '../secrets/api-key.ts'
 import { digest } from '../secrets/opaque-token.ts'
 
@@ -44,7 +44,13 @@ const COLUMNS = {
   useCount: apiKeys.useCount,
 }
 
-/** Issues a key that can do what `scope` says, for `days` days from now. */
+/** How many live keys an account may have. */
+export const MAX_API_KEYS = 1000
+
+/**
+ * Issues a key that can do what `scope` says until it expires.
+ * @throws {Conflict} when the account has as many live keys as it may
+ */
 export async function issueApiKey(
   db: Database,
   input: { accountId: string; name: string; scope: readonly string[]; expiresAt: Date; prefix: string },
@@ -53,6 +59,7 @@ export async function issueApiKey(
 ): Promise<IssuedApiKey> {
   const secret = makeApiKey(input.prefix)
   return db.transaction(async (tx) => {
+    await requireRoom(tx, input.accountId, now)
     const [row] = await tx
       .insert(apiKeys)
       .values({
@@ -75,6 +82,17 @@ export async function issueApiKey(
     })
     return { ...row, secret }
   })
+}
+
+/** One at a time for an account, so that no two take the last place. */
+async function requireRoom(tx: Database, accountId: string, now: Date): Promise<void> {
+  await tx.select({ id: accounts.id }).from(accounts).where(eq(accounts.id, accountId)).for('no key update')
+  const live = await tx.$count(
+    apiKeys,
+    and(eq(apiKeys.accountId, accountId), gt(apiKeys.expiresAt, now), isNotRevoked(now)),
+  )
+  if (live < MAX_API_KEYS) return
+  throw new Conflict('too_many_api_keys', `An account has at most ${MAX_API_KEYS} live keys. Revoke one first.`)
 }
 
 /** When a key made now for this many days expires. */
@@ -119,7 +137,7 @@ export function listApiKeys(db: Database, accountId: string, now: Date): Promise
     .from(apiKeys)
     .where(and(eq(apiKeys.accountId, accountId), isNotRevoked(now)))
     .orderBy(desc(apiKeys.createdAt))
-    .limit(1000)
+    .limit(MAX_API_KEYS)
 }
 
 /**
