@@ -1,5 +1,4 @@
 import type { Configuration } from 'oidc-provider'
-import { makeClientId } from '../clients/clients.ts'
 import { OPENID_SCOPES } from '../resources/scopes.ts'
 import { makeOpaqueToken } from '../secrets/opaque-token.ts'
 import { createAccountFinder } from './account.ts'
@@ -11,7 +10,8 @@ import { createIntrospectionPolicy, mayRevoke } from './introspection-policy.ts'
 import { lifetimes } from './lifetimes.ts'
 import { createGrantLoader } from './load-grant.ts'
 import { renderEngineError, renderSignedOut, renderSignOut } from './pages.ts'
-import { extraClientMetadata } from './registration.ts'
+import { extraClientMetadata, nameRegistration } from './registration.ts'
+import { createRemoteFetch } from './remote-documents.ts'
 import { createResourceIndicators } from './resource-indicators.ts'
 import { findSignedIn } from './sign-out.ts'
 
@@ -65,7 +65,7 @@ export function createConfiguration(dependencies: AuthorizationServerDependencie
         enabled: config.clientRegistration !== 'off',
         initialAccessToken: config.clientRegistration === 'token',
         issueRegistrationAccessToken: false,
-        idFactory: makeClientId,
+        idFactory: nameRegistration,
         secretFactory: makeOpaqueToken,
       },
       resourceIndicators: createResourceIndicators(config.issuer, work, dependencies.resources),
@@ -81,6 +81,7 @@ export function createConfiguration(dependencies: AuthorizationServerDependencie
       url: (_ctx, interaction) => `/interaction/${interaction.uid}`,
       policy: createInteractionPolicy(dependencies),
     },
+    fetch: createRemoteFetch(),
     findAccount: createAccountFinder(work),
     loadExistingGrant: createGrantLoader(work),
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),

@@ -133,6 +133,9 @@ export async function deleteClient(db: Database, id: string, now: Date, origin: 
   })
 }
 
+/** What shows nothing or moves what is shown: control, format, filler and direction characters. */
+const UNSHOWN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u
+
 /**
  * A name is shown to people who decide by it, so it holds nothing that hides or reorders its letters.
  * @throws {InvalidRequest}
@@ -140,8 +143,8 @@ export async function deleteClient(db: Database, id: string, now: Date, origin: 
 export function requireClientName(name: string): void {
   if (name.trim() === '' || name.length > 200)
     throw new InvalidRequest('A client needs a name of at most 200 characters.')
-  if (/[\p{Cc}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/u.test(name)) {
-    throw new InvalidRequest('The name of a client must not hold control or direction characters.')
+  if (UNSHOWN.test(name)) {
+    throw new InvalidRequest('The name of a client must not hold control, invisible or direction characters.')
   }
 }
 

@@ -54,10 +54,6 @@ export function toMetadata(client: Client): ClientMetadata {
  * @throws {InvalidRequest | InvalidRedirectUri | InvalidScope} for metadata that will not do
  */
 export function fromRegistration(metadata: ClientMetadata): Omit<Client, 'createdAt'> {
-  const text = JSON.stringify(metadata)
-  if (text.includes('\\u0000') || !text.isWellFormed())
-    throw new InvalidRequest('The metadata holds a NUL or broken text.')
-
   const type = typeOf(metadata)
   const name = String(metadata.client_name ?? metadata.client_id)
   requireClientName(name)

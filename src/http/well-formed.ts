@@ -6,12 +6,27 @@ import { InvalidRequest } from '../errors.ts'
  * @throws {InvalidRequest} when body, query or path holds any
  */
 export async function requireWellFormed(request: FastifyRequest): Promise<void> {
+  requireWellFormedText([request.body, request.query, request.params])
+}
+
+/**
+ * The same of any value that JSON can hold.
+ * @param maxDepth how deep it may be nested
+ * @throws {InvalidRequest}
+ */
+export function requireWellFormedText(value: unknown, maxDepth = Number.POSITIVE_INFINITY): void {
   // No recursion: a body may be nested deeper than the stack is.
-  const rest: unknown[] = [request.body, request.query, request.params]
-  while (rest.length > 0) {
-    const value = rest.pop()
-    if (typeof value === 'string') requireText(value)
-    else if (typeof value === 'object' && value !== null) for (const entry of Object.entries(value)) rest.push(...entry)
+  let level: unknown[] = [value]
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > maxDepth) throw new InvalidRequest('The request is nested too deeply.')
+    const below: unknown[] = []
+    for (const inner of level) {
+      if (typeof inner === 'string') requireText(inner)
+      else if (typeof inner === 'object' && inner !== null) {
+        for (const entry of Object.entries(inner)) below.push(...entry)
+      }
+    }
+    level = below
   }
 }
 
