@@ -116,7 +116,8 @@ function ownerOf({ accountId, clientId }: { accountId: string | null; clientId: 
 
 type Row = typeof providerModels.$inferInsert & { grantId: string | null }
 
-function rowOf(model: string, id: string, payload: AdapterPayload, expiresIn: number | undefined): Row {
+/** A model of the engine as it is stored. */
+export function rowOf(model: string, id: string, payload: AdapterPayload, expiresIn: number | undefined): Row {
   return {
     model,
     id: digest(id),

@@ -13,6 +13,7 @@ import { renderEngineError, renderSignedOut, renderSignOut } from './pages.ts'
 import { extraClientMetadata, nameRegistration } from './registration.ts'
 import { createRemoteFetch } from './remote-documents.ts'
 import { createResourceIndicators } from './resource-indicators.ts'
+import { createInteractionAdapter, createSessionAdapter } from './session-adapter.ts'
 import { findSignedIn } from './sign-out.ts'
 
 /** The configuration of the engine: each choice that is not its default stands here. */
@@ -24,7 +25,11 @@ export function createConfiguration(dependencies: AuthorizationServerDependencie
   const clientAdapter = createClientAdapter(work, dependencies.clients)
 
   return {
-    adapter: (model) => (model === 'Client' ? clientAdapter : createModelAdapter(model, work)),
+    adapter(model) {
+      if (model === 'Client') return clientAdapter
+      if (model === 'Session') return createSessionAdapter(work)
+      return model === 'Interaction' ? createInteractionAdapter(work) : createModelAdapter(model, work)
+    },
     jwks: { keys: keys.privateJwks('authorization_server') as never },
     responseTypes: ['code'],
     scopes: Object.keys(OPENID_SCOPES),
