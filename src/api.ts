@@ -19,7 +19,7 @@ import type { KeyRing } from './keys/key-ring.ts'
 import { resourceMetadataUrl } from './protected-resource/metadata.ts'
 import { meRoutes } from './protected-resource/routes.ts'
 import type { RefreshCookie } from './sessions/cookie.ts'
-import { sessionRoutes } from './sessions/routes.ts'
+import { type SessionRoutesOptions, sessionRoutes } from './sessions/routes.ts'
 import type { SignInLimits } from './sessions/sign-in-limits.ts'
 
 export interface ApiOptions {
@@ -32,6 +32,7 @@ export interface ApiOptions {
   readonly usage: Usage
   readonly refusals: Refusals
   readonly authenticate: Authenticator
+  readonly onSignOut: SessionRoutesOptions['onSignOut']
 }
 
 /** The resource API: one scope, in which every request is authenticated and authorized alike, and errors are problems. */

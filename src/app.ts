@@ -5,6 +5,7 @@ import { createUsage } from './api-keys/usage.ts'
 import { createNotary } from './audit/notary.ts'
 import { createRefusals } from './audit/refusals.ts'
 import { createCurrentEngine } from './authorization-server/current-engine.ts'
+import { endEngineSession } from './authorization-server/engine-session.ts'
 import { interactionRoutes } from './authorization-server/interactions/routes.ts'
 import { mountProvider } from './authorization-server/mount.ts'
 import { createUnitOfWork } from './authorization-server/unit-of-work.ts'
@@ -101,6 +102,7 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
     usage,
     refusals,
     authenticate,
+    onSignOut: (accountId, request, reply) => endEngineSession(engine(), db, accountId, { request, reply }),
   })
   return app
 }

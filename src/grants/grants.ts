@@ -1,4 +1,4 @@
-import { and, desc, eq, gt } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray } from 'drizzle-orm'
 import { type Origin, record } from '../audit/audit.ts'
 import { announce, type Tag } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
@@ -93,6 +93,39 @@ export async function revokeGrants(
       clientId,
       details,
     })
+  })
+}
+
+/** Ends grants of an account that last as long as a sign-in, which is over: with their codes and tokens. */
+export async function endGrants(
+  db: Database,
+  accountId: string,
+  grantIds: readonly string[],
+  now: Date,
+  origin: Origin = {},
+): Promise<void> {
+  if (grantIds.length === 0) return
+  await db.transaction(async (tx) => {
+    const all = and(eq(providerModels.accountId, accountId), inArray(providerModels.grantId, [...grantIds]))
+    const ended = await tx
+      .delete(providerModels)
+      .where(and(all, eq(providerModels.model, 'Grant')))
+      .returning({ grantId: providerModels.grantId, clientId: providerModels.clientId })
+    await tx.delete(providerModels).where(all)
+    await announce(
+      tx,
+      ended.map(({ grantId }): Tag => `grant ${grantId}`),
+      now,
+    )
+    for (const { grantId, clientId } of ended) {
+      await record(tx, {
+        type: 'grant.end',
+        ...origin,
+        subject: { kind: 'account', id: accountId },
+        clientId: clientId ?? undefined,
+        details: { grant: grantId, at: 'sign_out' },
+      })
+    }
   })
 }
 

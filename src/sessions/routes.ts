@@ -22,6 +22,8 @@ export interface SessionRoutesOptions {
   readonly origins: readonly string[]
   readonly refreshCookie: RefreshCookie
   readonly signInLimits: SignInLimits
+  /** Told of an account that signs out, in this browser perhaps. */
+  readonly onSignOut: (accountId: string, request: FastifyRequest, reply: FastifyReply) => Promise<void>
 }
 
 const Register = Type.Object(
@@ -40,7 +42,7 @@ const anyone = { access: { credentials: 'none' } } as const
 
 /** First-party sign-in: register, sign in, refresh, sign out. */
 export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = async (app, options) => {
-  const { db, origins, refreshCookie, signInLimits } = options
+  const { db, origins, refreshCookie, signInLimits, onSignOut } = options
 
   app.addHook('onRequest', async (request) => requireSameOrigin(request, origins, { proof: false }))
 
@@ -87,7 +89,10 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
       const browser = cookie === undefined ? undefined : await findSession(db, cookie, now)
       if (credential === undefined && browser === undefined) throw new CredentialRequired()
 
-      if (browser !== undefined) await endSession(db, browser.session.id, now, originOf(request))
+      if (browser !== undefined) {
+        await endSession(db, browser.session.id, now, originOf(request))
+        await onSignOut(browser.account.id, request, reply)
+      }
       if (cookie !== undefined) refreshCookie.clear(reply)
       switch (credential?.kind) {
         case 'api_key':
@@ -97,6 +102,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
           return { message: 'The access token is revoked.' }
         case 'first_party_jwt':
           await endSession(db, credential.sessionId, now, originOf(request))
+          if (subject !== undefined) await onSignOut(subject.id, request, reply)
       }
       return { message: 'You are signed out.' }
     },
