@@ -127,13 +127,14 @@ export const resources = pgTable('resources', {
   createdAt: createdAt(),
 })
 
-/** Signing keys; the private part is a JWE under SECRET_KEYS. */
+/** Signing keys; the private part is a JWE under SECRET_KEYS. One is next until it is activated, then current until retired. */
 export const signingKeys = pgTable('signing_keys', {
   kid: text('kid').primaryKey(),
   purpose: text('purpose', { enum: ['authorization_server', 'first_party', 'audit'] }).notNull(),
   alg: text('alg', { enum: ['ES256', 'RS256'] }).notNull(),
   publicJwk: jsonb('public_jwk').$type<Record<string, unknown>>().notNull(),
   sealedPrivateJwk: text('sealed_private_jwk').notNull(),
+  activatedAt: moment('activated_at'),
   retiredAt: moment('retired_at'),
   createdAt: createdAt(),
 })
