@@ -7,6 +7,7 @@ import { createRefusals } from './audit/refusals.ts'
 import { createCurrentEngine } from './authorization-server/current-engine.ts'
 import { endEngineSession } from './authorization-server/engine-session.ts'
 import { interactionRoutes } from './authorization-server/interactions/routes.ts'
+import { SESSION_LIFETIME } from './authorization-server/lifetimes.ts'
 import { mountProvider } from './authorization-server/mount.ts'
 import { createUnitOfWork } from './authorization-server/unit-of-work.ts'
 import { findClient } from './clients/clients.ts'
@@ -21,12 +22,16 @@ import { homeRoutes } from './home/routes.ts'
 import { registerHealth } from './http/health.ts'
 import { createHttpServer } from './http/http-server.ts'
 import { createAttemptLimit } from './http/rate-limits.ts'
+import { createKeyKeeper } from './keys/key-keeper.ts'
 import { createKeyRing } from './keys/key-ring.ts'
-import { ensureSigningKeys, loadSigningKeys } from './keys/signing-keys.ts'
+import { ensureSigningKeys } from './keys/rotation.ts'
+import { createSchedule, jwksMaxAge } from './keys/schedule.ts'
+import { loadSigningKeys } from './keys/signing-keys.ts'
 import { registerResourceMetadata } from './protected-resource/metadata.ts'
 import { findResource } from './resources/resources.ts'
 import { createSealer } from './secrets/sealed.ts'
 import { createRefreshCookie } from './sessions/cookie.ts'
+import { FIRST_PARTY_JWT_LIFETIME } from './sessions/first-party-jwt.ts'
 import { createSignInLimits } from './sessions/sign-in-limits.ts'
 import { setupRoutes } from './setup/routes.ts'
 
@@ -46,6 +51,10 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
   const sealer = createSealer(secretKeys)
   await ensureSigningKeys(db, sealer, new Date())
   const keys = createKeyRing(await loadSigningKeys(db, sealer))
+  const schedule = createSchedule(config.keyRotationDays, {
+    authorization_server: SESSION_LIFETIME,
+    first_party: FIRST_PARTY_JWT_LIFETIME,
+  })
   const { issuer } = config
   const refreshCookie = createRefreshCookie(issuer)
   const warn = (task: string) => (error: unknown) => app.log.warn({ err: error }, `${task} failed`)
@@ -59,6 +68,7 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
     config,
     work: createUnitOfWork(db),
     keys,
+    jwksMaxAge: jwksMaxAge(config.keyRotationDays),
     sealer,
     refreshCookie,
     clients: createRemembered(changes, 'client', findClient),
@@ -66,7 +76,8 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
     clientAttempts: createAttemptLimit(30, 300),
     refusals,
   }
-  const engine = createCurrentEngine(server, changes, app.log)
+  const engine = createCurrentEngine(server, app.log)
+  const keeper = createKeyKeeper({ db, sealer, keys, schedule, changes, onError: warn('keeping the signing keys') })
   const expiry = createExpiry(storage, warn('deleting what has expired'))
 
   const authenticate = createAuthentication({
@@ -80,6 +91,7 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
 
   app.addHook('onClose', async () => {
     await changes.close()
+    await keeper.close()
     await expiry.close()
     await usage.close()
     await refusals.close()

@@ -24,6 +24,8 @@ export interface Config {
   readonly cacheMebibytes: number
   /** How often the uses of API keys are written down. */
   readonly usageIntervalSeconds: number
+  /** How long a signing key signs, in days, maybe less than one. */
+  readonly keyRotationDays: number
   /** A NATS server that carries changes between processes, where the database has no LISTEN. */
   readonly natsUrl: string | undefined
   readonly logLevel: (typeof LOG_LEVELS)[number]
@@ -88,6 +90,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     apiKeyPrefix: read('API_KEY_PREFIX', 'gk_live_', apiKeyPrefixFrom),
     cacheMebibytes: read('CREDENTIAL_CACHE_MIB', 64, mebibytesFrom),
     usageIntervalSeconds: read('USAGE_INTERVAL_SECONDS', 5, intervalFrom),
+    keyRotationDays: read('KEY_ROTATION_DAYS', 30, daysFrom),
     natsUrl: read('NATS_URL', undefined as string | undefined, natsUrlFrom),
     logLevel: read('LOG_LEVEL', 'info', oneOf(LOG_LEVELS)),
   }
@@ -123,6 +126,12 @@ function intervalFrom(text: string): number {
   const seconds = Number(text)
   if (!/^\d+$/.test(text) || seconds < 1 || seconds > 3600) throw new Error('must be a number of seconds, 1 to 3600')
   return seconds
+}
+
+function daysFrom(text: string): number {
+  const days = Number(text)
+  if (!/^\d+(\.\d+)?$/.test(text) || days < 0.0001 || days > 365) throw new Error('must be a number of days up to 365')
+  return days
 }
 
 function hostFrom(text: string): string {

@@ -154,6 +154,7 @@ const VARIABLES: readonly Variable[] = [
     bad: ['gk_live', 'GK_', '_', '9k_', 'gk__', 'gk-live_', 'ey.', 'a_prefix_that_is_longer_than_20_'],
   },
   upTo(99_999, 'CREDENTIAL_CACHE_MIB', 'cacheMebibytes', 64, 'MiB'),
+  { name: 'KEY_ROTATION_DAYS', member: 'keyRotationDays', fallback: 30, good: [['0.5', 0.5]], bad: ['0', '366', '.5'] },
   upTo(3_600, 'USAGE_INTERVAL_SECONDS', 'usageIntervalSeconds', 5, 's'),
   {
     name: 'NATS_URL',

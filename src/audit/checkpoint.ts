@@ -17,6 +17,11 @@ export type FindKey = (kid: unknown, alg: unknown) => Promise<CryptoKey | undefi
 /** Told from every other thing we sign (RFC 8725 3.11). */
 const TYPE = 'audit-checkpoint'
 
+/** What a checkpoint begins with when a key signed it: the protected header of its JWS. */
+export function checkpointHeader(kid: string, alg: string): string {
+  return `${Buffer.from(JSON.stringify({ alg, kid, typ: TYPE })).toString('base64url')}.`
+}
+
 /** A checkpoint as a compact JWS. */
 export function signCheckpoint(
   checkpoint: Checkpoint,

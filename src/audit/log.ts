@@ -2,6 +2,7 @@ import { and, asc, getTableColumns, isNotNull, sql } from 'drizzle-orm'
 import type { Database } from '../database/client.ts'
 import { auditCheckpoints, auditEvents } from '../database/schema.ts'
 import { type ChainedEvent, toChained } from './chain.ts'
+import { checkpointHeader } from './checkpoint.ts'
 
 /** The log in its order: each checkpoint, then the events it signs. */
 export type Entry = { readonly checkpoint: string } | { readonly event: ChainedEvent; readonly hash: string }
@@ -36,6 +37,17 @@ export async function unlinked(db: Database): Promise<{ count: number; since: st
   const [row] = await db.execute<{ count: number; since: string | null }>(sql`
     select count(*)::integer as count, to_json(min(at))#>>'{}' as since from audit_events where seq is null`)
   return { count: row?.count ?? 0, since: row?.since ?? undefined }
+}
+
+/** Whether something that is kept was signed by a key, or may have been: it is of a day on which the key still signed. */
+export async function isSignedBy(db: Database, key: { kid: string; alg: string; until: Date }): Promise<boolean> {
+  const day = key.until.toISOString().slice(0, 10)
+  const [row] = await db.execute<{ signed: boolean }>(sql`
+    select case
+      when exists (select from audit_checkpoints where day <= ${day}::date + 1) then true
+      else exists (select from audit_checkpoints where starts_with(jws, ${checkpointHeader(key.kid, key.alg)}))
+    end as signed`)
+  return row?.signed ?? true
 }
 
 /** The last places of both tables, by one statement, so that they belong together. */

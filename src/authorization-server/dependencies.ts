@@ -14,6 +14,8 @@ export interface AuthorizationServerDependencies {
   readonly config: Config
   readonly work: UnitOfWork
   readonly keys: KeyRing
+  /** Seconds for which the published keys may be kept. */
+  readonly jwksMaxAge: number
   readonly sealer: Sealer
   readonly refreshCookie: RefreshCookie
   readonly clients: Remembered<Client>

@@ -41,6 +41,7 @@ export function createEngine(dependencies: AuthorizationServerDependencies, log:
     if (ctx.path === '/oauth/token') return runTokenRequest(ctx, next, dependencies, events)
     await next()
     if (ctx.oidc === undefined) return
+    if (ctx.oidc.route === 'jwks') ctx.set('cache-control', `public, max-age=${dependencies.jwksMaxAge}`)
     await answerForStructuredToken(ctx, dependencies)
     await noteRefusal(ctx, dependencies.refusals)
     await askBeforeSignOut(ctx, dependencies)

@@ -9,6 +9,9 @@ export const GRANT_LIFETIME = 30 * DAY
 /** Seconds an access token lasts, unless its grant ends before. */
 export const ACCESS_TOKEN_LIFETIME = 10 * MINUTE
 
+/** Seconds of a provider session, for as long as which its ID tokens serve as hints when people sign out. */
+export const SESSION_LIFETIME = 14 * DAY
+
 /** How long each thing the engine issues is good for, in seconds. */
 export const lifetimes: NonNullable<Configuration['ttl']> = {
   AccessToken: (ctx) => withinGrant(ctx, ACCESS_TOKEN_LIFETIME),
@@ -21,7 +24,7 @@ export const lifetimes: NonNullable<Configuration['ttl']> = {
     const rotated = ctx.oidc.entities.RotatedRefreshToken as { remainingTTL: number } | undefined
     return withinGrant(ctx, rotated?.remainingTTL ?? GRANT_LIFETIME)
   },
-  Session: 14 * DAY,
+  Session: SESSION_LIFETIME,
 }
 
 /** What was granted ends what is issued under it. */

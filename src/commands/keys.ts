@@ -1,38 +1,53 @@
-import { listSigningKeys, rotateSigningKeys } from '../keys/signing-keys.ts'
+import { replaceCompromisedKeys, rotateSigningKeys } from '../keys/rotation.ts'
+import { isCurrent, isNext, isRetired, jwksMaxAge, type KeyStates } from '../keys/schedule.ts'
+import { listSigningKeys } from '../keys/signing-keys.ts'
 import type { Command } from './command.ts'
 
 export const keyCommands: readonly Command[] = [
   {
     name: 'keys list',
     usage: '',
-    summary: 'List the signing keys',
+    summary: 'List the signing keys: the next, the current and the retired ones',
     options: {},
     async run({ db }) {
       const keys = await listSigningKeys(db)
       return {
-        keys: keys.map(({ kid, purpose, alg, createdAt, retiredAt }) => ({
-          kid,
-          purpose,
-          alg,
-          created_at: createdAt.toISOString(),
-          retired_at: retiredAt?.toISOString() ?? null,
+        keys: keys.map((key) => ({
+          ...named(key),
+          state: isNext(key) ? 'next' : isCurrent(key) ? 'current' : 'retired',
+          created_at: key.createdAt.toISOString(),
+          activated_at: key.activatedAt?.toISOString() ?? null,
+          retired_at: key.retiredAt?.toISOString() ?? null,
         })),
       }
     },
   },
   {
     name: 'keys rotate',
-    usage: '',
-    summary: 'Sign with new keys from now on; what the old ones signed stays good. Servers follow within seconds',
-    options: {},
-    async run({ db, sealer, now }) {
-      await rotateSigningKeys(db, sealer, now)
+    usage: '[--compromised]',
+    summary:
+      'Sign with the next keys from now on; what the old ones signed stays good. With --compromised new keys sign, and ' +
+      'what any key signed before is refused. Servers follow within a second',
+    options: { compromised: { type: 'boolean' } },
+    async run({ db, sealer, now, config, options }) {
+      if (options.compromised === true) await replaceCompromisedKeys(db, sealer, now)
+      else await rotateSigningKeys(db, sealer, now)
       const keys = await listSigningKeys(db)
+      const signing = keys.filter(isCurrent)
+      const maxAge = jwksMaxAge(config.keyRotationDays)
+      const knownAt = Math.max(...signing.map(({ createdAt }) => createdAt.getTime())) + maxAge * 1000
       return {
-        signing: keys
-          .filter(({ retiredAt }) => retiredAt === null)
-          .map(({ kid, purpose, alg }) => ({ kid, purpose, alg })),
+        signing: signing.map(named),
+        next: keys.filter(isNext).map(named),
+        retired: keys.filter(isRetired).map(named),
+        ...(knownAt > now.getTime() ? { caution: unknownUntil(new Date(knownAt)) } : {}),
       }
     },
   },
 ]
+
+const named = ({ kid, purpose, alg }: KeyStates) => ({ kid, purpose, alg })
+
+const unknownUntil = (moment: Date) =>
+  `A verifier that keeps the published keys may not know those that sign before ${moment.toISOString()}, ` +
+  'unless it looks again for a key it does not know.'

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { KEYS_CHANGED } from '../database/changes.ts'
 import type { LiveChanges } from '../database/live-changes.ts'
 import { CredentialRequired, InvalidCredential, InvalidRequest, UnknownCredential } from '../errors.ts'
 import { createFingerprint } from '../secrets/fingerprint.ts'
@@ -50,7 +51,8 @@ export function createAuthenticator(dependencies: AuthenticatorDependencies): Au
       if (presented === undefined) continue
       try {
         const verified = await verifier.verify(presented, now)
-        if (changes.isCurrent() && !changes.changedSince(verified.tags, now)) cache.put(key, verified)
+        const dependsOn = [KEYS_CHANGED, ...verified.tags]
+        if (changes.isCurrent() && !changes.changedSince(dependsOn, now)) cache.put(key, verified)
         return verified
       } catch (error) {
         if (error instanceof UnknownCredential) unknown.add(key, now)

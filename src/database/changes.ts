@@ -14,6 +14,9 @@ const TAGS_AT_ONCE = 50
 /** Something that credentials depend on, such as `grant abc` or `account 123`. */
 export type Tag = `${'account' | 'client' | 'grant' | 'session' | 'api_key' | 'token' | 'keys' | 'resource'} ${string}`
 
+/** That other signing keys are there. */
+export const KEYS_CHANGED: Tag = 'keys signing'
+
 /** Told in the process that makes a change, before it is committed. */
 type Listener = (tags: readonly Tag[], at: Date) => void
 

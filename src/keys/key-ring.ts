@@ -1,9 +1,10 @@
 import { type CryptoKey, importJWK, type JWK } from 'jose'
-import type { Purpose, SigningKey } from './signing-keys.ts'
+import { isCurrent, isRetired, type Purpose } from './schedule.ts'
+import type { SigningKey } from './signing-keys.ts'
 
 /** The keys in force in this process; {@link KeyRing.replace} swaps them all at once. */
 export interface KeyRing {
-  /** The private JWKs of a purpose, the signing ones first. */
+  /** The private JWKs of a purpose: those that sign first, then those that will, then those that did. */
   privateJwks(purpose: Purpose): JWK[]
   /** The key that signs for a purpose, with its private part imported. */
   signer(purpose: Purpose): Promise<{ kid: string; alg: string; key: CryptoKey }>
@@ -11,11 +12,14 @@ export interface KeyRing {
   verifier(purpose: Purpose, kid: unknown, alg: unknown): Promise<CryptoKey | undefined>
   /** Puts other keys in force. Returns whether they differ from the ones before. */
   replace(keys: readonly SigningKey[]): boolean
+  /** Has a listener told from now on, each time other keys were put in force. */
+  onReplaced(listener: () => void): void
 }
 
 export function createKeyRing(initial: readonly SigningKey[]): KeyRing {
   let keys = initial
   let imported = new Map<string, Promise<CryptoKey>>()
+  const listeners = new Set<() => void>()
 
   const once = (name: string, jwk: JWK, alg: string): Promise<CryptoKey> => {
     let key = imported.get(name)
@@ -30,7 +34,7 @@ export function createKeyRing(initial: readonly SigningKey[]): KeyRing {
     privateJwks: (purpose) => keys.filter((key) => key.purpose === purpose).map((key) => key.privateJwk),
 
     async signer(purpose) {
-      const found = keys.find((key) => key.purpose === purpose && key.retiredAt === undefined)
+      const found = keys.find((key) => key.purpose === purpose && isCurrent(key))
       if (found === undefined) throw new Error(`no key signs for ${purpose}`)
       const key = await once(`private ${found.kid}`, found.privateJwk, found.alg)
       return { kid: found.kid, alg: found.alg, key }
@@ -43,11 +47,14 @@ export function createKeyRing(initial: readonly SigningKey[]): KeyRing {
 
     replace(next) {
       const names = (list: readonly SigningKey[]) =>
-        list.map((key) => `${key.kid} ${key.retiredAt !== undefined}`).join()
+        list.map((key) => `${key.kid} ${isCurrent(key)} ${isRetired(key)}`).join()
       if (names(next) === names(keys)) return false
       keys = next
       imported = new Map()
+      for (const listener of listeners) listener()
       return true
     },
+
+    onReplaced: (listener) => void listeners.add(listener),
   }
 }

@@ -1,136 +1,81 @@
-import { and, eq, isNull, sql } from 'drizzle-orm'
+import { and, eq } from 'drizzle-orm'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
-import { OPERATOR, type Origin, record } from '../audit/audit.ts'
-import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { signingKeys } from '../database/schema.ts'
 import type { Sealer } from '../secrets/sealed.ts'
-
-/** One key, one purpose, one algorithm (RFC 8725 3.1): provider tokens, first-party JWTs and checkpoints never share one. */
-export type Purpose = 'authorization_server' | 'first_party' | 'audit'
-export type SigningAlg = 'ES256' | 'RS256'
+import { isCurrent, isRetired, type KeyStates, type SigningAlg } from './schedule.ts'
 
 /** A signing key with its private part, opened. */
-export interface SigningKey {
-  readonly kid: string
-  readonly purpose: Purpose
-  readonly alg: SigningAlg
+export interface SigningKey extends KeyStates {
   readonly publicJwk: JWK
   readonly privateJwk: JWK
-  /** When it stopped signing; undefined for the one that signs. */
-  readonly retiredAt: Date | undefined
 }
 
-/** Any constant, as long as nothing else in the database locks the same one. */
-const LOCK = 6_749_002
-
-const WANTED: readonly { purpose: Purpose; alg: SigningAlg }[] = [
-  { purpose: 'authorization_server', alg: 'ES256' },
-  { purpose: 'authorization_server', alg: 'RS256' },
-  { purpose: 'first_party', alg: 'ES256' },
-  { purpose: 'audit', alg: 'ES256' },
-]
-
-/** Every key, the signing ones first, then the newest. */
+/** Every key: the ones that sign first, then the next ones, then the retired ones, the newest first. */
 export async function loadSigningKeys(db: Database, sealer: Sealer): Promise<SigningKey[]> {
   const rows = await db.select().from(signingKeys)
   const keys = await Promise.all(
-    rows.map(async (row) => {
-      const privateJwk = JSON.parse(await sealer.open(sealPurpose(row.kid), row.sealedPrivateJwk)) as JWK
-      return {
-        kid: row.kid,
-        purpose: row.purpose,
-        alg: row.alg,
-        publicJwk: publicPartOf(privateJwk),
-        privateJwk,
-        retiredAt: row.retiredAt ?? undefined,
-        createdAt: row.createdAt,
-      }
+    rows.map(async ({ sealedPrivateJwk, ...row }) => {
+      const privateJwk = JSON.parse(await sealer.open(sealPurpose(row.kid), sealedPrivateJwk)) as JWK
+      return { ...statesOf(row), publicJwk: publicPartOf(privateJwk), privateJwk }
     }),
   )
+  const rank = (key: KeyStates) => (isCurrent(key) ? 0 : isRetired(key) ? 2 : 1)
   return keys.sort(
-    (a, b) =>
-      Number(a.retiredAt !== undefined) - Number(b.retiredAt !== undefined) ||
-      Number(b.createdAt) - Number(a.createdAt),
+    (a, b) => rank(a) - rank(b) || Number(b.createdAt) - Number(a.createdAt) || a.alg.localeCompare(b.alg),
   )
 }
 
-/** Makes the keys that are missing, which on a new database is all of them; processes that start together take turns. */
-export async function ensureSigningKeys(db: Database, sealer: Sealer, now: Date): Promise<void> {
-  await db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${LOCK}::bigint)`)
-    const rows = await tx
-      .select({ purpose: signingKeys.purpose, alg: signingKeys.alg })
-      .from(signingKeys)
-      .where(isNull(signingKeys.retiredAt))
-    for (const wanted of WANTED) {
-      if (rows.some((row) => row.purpose === wanted.purpose && row.alg === wanted.alg)) continue
-      await insertSigningKey(tx, sealer, wanted, now, {})
-    }
-  })
+/** The keys without their private part, which are those the operator sees, the oldest first. */
+export async function listSigningKeys(db: Database): Promise<KeyStates[]> {
+  const { kid, purpose, alg, createdAt, activatedAt, retiredAt } = signingKeys
+  const columns = { kid, purpose, alg, createdAt, activatedAt, retiredAt }
+  return (await db.select(columns).from(signingKeys).orderBy(createdAt, purpose, alg)).map(statesOf)
 }
 
-/**
- * Makes a new key for each purpose and algorithm and retires the ones that sign. A retired key is
- * still published, and still verifies what it signed.
- */
-export async function rotateSigningKeys(db: Database, sealer: Sealer, now: Date): Promise<void> {
-  await db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${LOCK}::bigint)`)
-    for (const wanted of WANTED) {
-      const retired = await tx
-        .update(signingKeys)
-        .set({ retiredAt: now })
-        .where(
-          and(eq(signingKeys.purpose, wanted.purpose), eq(signingKeys.alg, wanted.alg), isNull(signingKeys.retiredAt)),
-        )
-        .returning({ kid: signingKeys.kid })
-      for (const { kid } of retired) {
-        await record(tx, { type: 'signing_key.retire', ...OPERATOR, details: { kid, ...wanted } })
-      }
-      await insertSigningKey(tx, sealer, wanted, now, OPERATOR)
-    }
-    await announce(tx, ['keys signing'], now)
-  })
-}
-
-/** The keys as the operator sees them: no private part. */
-export function listSigningKeys(db: Database) {
-  return db
-    .select({
-      kid: signingKeys.kid,
-      purpose: signingKeys.purpose,
-      alg: signingKeys.alg,
-      createdAt: signingKeys.createdAt,
-      retiredAt: signingKeys.retiredAt,
-    })
-    .from(signingKeys)
-    .orderBy(signingKeys.createdAt)
-}
-
-async function insertSigningKey(
-  db: Database,
+/** A new key for a row of its own, its private part sealed. */
+export async function makeSigningKey(
   sealer: Sealer,
-  { purpose, alg }: { purpose: Purpose; alg: SigningAlg },
-  now: Date,
-  origin: Origin,
-): Promise<void> {
+  alg: SigningAlg,
+): Promise<Pick<typeof signingKeys.$inferInsert, 'kid' | 'alg' | 'publicJwk' | 'sealedPrivateJwk'>> {
   const pair = await generateKeyPair(alg, { extractable: true, modulusLength: 2048 })
   const publicPart = await exportJWK(pair.publicKey)
   const kid = await calculateJwkThumbprint(publicPart)
   const named = { kid, alg, use: 'sig' }
-  await db.insert(signingKeys).values({
+  const privateJwk = { ...(await exportJWK(pair.privateKey)), ...named }
+  return {
     kid,
-    purpose,
     alg,
     publicJwk: { ...publicPart, ...named },
-    sealedPrivateJwk: await sealer.seal(
-      sealPurpose(kid),
-      JSON.stringify({ ...(await exportJWK(pair.privateKey)), ...named }),
-    ),
-    createdAt: now,
-  })
-  await record(db, { type: 'signing_key.create', ...origin, details: { kid, purpose, alg } })
+    sealedPrivateJwk: await sealer.seal(sealPurpose(kid), JSON.stringify(privateJwk)),
+  }
+}
+
+/**
+ * Seals every key anew that is not sealed under the first of SECRET_KEYS; one that changes or goes meanwhile is left.
+ * @returns how many were sealed anew, of how many
+ */
+export async function resealSigningKeys(db: Database, sealer: Sealer): Promise<{ resealed: number; of: number }> {
+  const rows = await db.select({ kid: signingKeys.kid, sealed: signingKeys.sealedPrivateJwk }).from(signingKeys)
+  let resealed = 0
+  for (const { kid, sealed } of rows) {
+    if (sealer.isSealedUnderFirst(sealed)) continue
+    const anew = await sealer.seal(sealPurpose(kid), await sealer.open(sealPurpose(kid), sealed))
+    const changed = await db
+      .update(signingKeys)
+      .set({ sealedPrivateJwk: anew })
+      .where(and(eq(signingKeys.kid, kid), eq(signingKeys.sealedPrivateJwk, sealed)))
+      .returning({ kid: signingKeys.kid })
+    resealed += changed.length
+  }
+  return { resealed, of: rows.length }
+}
+
+function statesOf(
+  row: Pick<typeof signingKeys.$inferSelect, 'kid' | 'purpose' | 'alg' | 'createdAt' | 'activatedAt' | 'retiredAt'>,
+): KeyStates {
+  const { kid, purpose, alg, createdAt, activatedAt, retiredAt } = row
+  return { kid, purpose, alg, createdAt, activatedAt: activatedAt ?? undefined, retiredAt: retiredAt ?? undefined }
 }
 
 /** Of what is sealed, not of the column beside it: whoever can write to the database cannot have us trust a key of theirs. */

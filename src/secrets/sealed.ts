@@ -1,5 +1,5 @@
 import { hash, hkdfSync } from 'node:crypto'
-import { CompactEncrypt, compactDecrypt } from 'jose'
+import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
 
 /** Encryption at rest under a ring of keys: the first seals, all open. */
 export interface Sealer {
@@ -10,6 +10,8 @@ export interface Sealer {
    * @throws when the key is not in the ring, the purpose is another, or a byte was changed
    */
   open(purpose: string, sealed: string): Promise<string>
+  /** Whether it is sealed under the first key of the ring. */
+  isSealedUnderFirst(sealed: string): boolean
   /** Keys of 256 bits for `purpose`, derived from the ring in its order. */
   derive(purpose: string): Uint8Array[]
 }
@@ -37,6 +39,7 @@ export function createSealer(keys: readonly Uint8Array[]): Sealer {
       )
       return new TextDecoder().decode(plaintext)
     },
+    isSealedUnderFirst: (sealed) => decodeProtectedHeader(sealed).kid === keyId(first),
     derive: (purpose) => keys.map((key) => deriveKey(key, `derive:${purpose}`)),
   }
 }

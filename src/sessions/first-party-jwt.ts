@@ -5,7 +5,7 @@ import type { KeyRing } from '../keys/key-ring.ts'
 import type { FirstPartySession } from './sessions.ts'
 
 /** Seconds a first-party JWT is good for, unless its session ends before. */
-const FIRST_PARTY_JWT_LIFETIME = 300
+export const FIRST_PARTY_JWT_LIFETIME = 300
 
 /** What tells a first-party JWT from every other token we sign (RFC 8725 3.11, 3.12). */
 export const FIRST_PARTY_JWT_TYPE = 'first-party+jwt'

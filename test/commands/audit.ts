@@ -172,7 +172,7 @@ t.test('what the operator does tells that it was he', async (t) => {
     await operator.run(t, ['keys', 'rotate'])
   }
   const events = await eventsOf(server.db, act)
-  const keys = Array.from({ length: 4 }, () => ['signing_key.retire', 'signing_key.create']).flat()
+  const keys = ['retire', 'activate', 'create'].flatMap((verb) => Array(4).fill(`signing_key.${verb}`))
   t.strictSame(
     events.map(({ type }) => type),
     [

@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { jwtVerify, SignJWT } from 'jose'
 import t from 'tap'
 import { createKeyRing } from '../../src/keys/key-ring.ts'
-import { ensureSigningKeys, loadSigningKeys, rotateSigningKeys } from '../../src/keys/signing-keys.ts'
+import { ensureSigningKeys, rotateSigningKeys } from '../../src/keys/rotation.ts'
+import { isCurrent, isNext, isRetired } from '../../src/keys/schedule.ts'
+import { loadSigningKeys } from '../../src/keys/signing-keys.ts'
 import { createSealer } from '../../src/secrets/sealed.ts'
 import { makeDatabase } from '../fixtures/database.ts'
 
@@ -27,18 +29,19 @@ function verify(keys: ReturnType<typeof createKeyRing>, token: string) {
   })
 }
 
-t.test('the key that signs is the one that is not retired, of that purpose', async (t) => {
+t.test('the key that signs is the current one of that purpose', async (t) => {
   const { kid, alg } = await createKeyRing(after).signer('first_party')
-  const expected = after.find(({ purpose, retiredAt }) => purpose === 'first_party' && retiredAt === undefined)
+  const expected = after.find((key) => key.purpose === 'first_party' && isCurrent(key))
   t.strictSame({ kid, alg }, { kid: expected?.kid, alg: 'ES256' })
-  const retired = after.filter(({ retiredAt }) => retiredAt !== undefined)
-  await t.rejects(createKeyRing(retired).signer('first_party'), /no key signs for first_party/)
+  const others = after.filter((key) => !isCurrent(key))
+  await t.rejects(createKeyRing(others).signer('first_party'), /no key signs for first_party/)
 })
 
-t.test('a retired key verifies what it signed', async (t) => {
-  const token = await sign(createKeyRing(before))
-  await t.resolves(verify(createKeyRing(after), token))
-  await t.rejects(verify(createKeyRing(before), await sign(createKeyRing(after))), /no such key/)
+t.test('a retired key verifies what it signed, a next one what another process signs with it already', async (t) => {
+  await t.resolves(verify(createKeyRing(after), await sign(createKeyRing(before))))
+  await t.resolves(verify(createKeyRing(before), await sign(createKeyRing(after))))
+  const known = after.filter((key) => !isCurrent(key))
+  await t.rejects(verify(createKeyRing(known), await sign(createKeyRing(after))), /no such key/)
 })
 
 t.test('a key verifies for its own purpose and algorithm only (RFC 8725 3.1, 3.2)', async (t) => {
@@ -56,7 +59,7 @@ t.test('a key verifies for its own purpose and algorithm only (RFC 8725 3.1, 3.2
   }
 })
 
-t.test('the engine gets the keys of its purpose only, the signing ones first', async (t) => {
+t.test('the engine gets the keys of its purpose only: those that sign, those that will, those that did', async (t) => {
   const jwks = createKeyRing(after).privateJwks('authorization_server')
   const expected = after.filter(({ purpose }) => purpose === 'authorization_server')
   t.strictSame(
@@ -64,19 +67,24 @@ t.test('the engine gets the keys of its purpose only, the signing ones first', a
     expected.map(({ privateJwk }) => privateJwk),
   )
   t.strictSame(
-    expected.map(({ retiredAt }) => retiredAt === undefined),
-    [true, true, false, false],
+    expected.map((key) => [isCurrent(key), isNext(key), isRetired(key)].indexOf(true)),
+    [0, 0, 1, 1, 2, 2],
   )
 })
 
 t.test('other keys are put in force all at once, and it is told whether they differ', async (t) => {
   const keys = createKeyRing(before)
+  let told = 0
+  keys.onReplaced(() => {
+    told += 1
+  })
   t.equal(keys.replace(await loadSigningKeys(db, sealer).then((loaded) => loaded.slice(3))), true)
-  t.equal(keys.replace(before), true, 'retired is another state than signing')
+  t.equal(keys.replace(before), true, 'to be next is another state than to sign')
   t.equal(keys.replace([...before]), false)
   const token = await sign(keys)
   t.equal(keys.replace(after), true)
   t.equal(keys.replace(after), false)
   t.not((await keys.signer('first_party')).kid, before.find(({ purpose }) => purpose === 'first_party')?.kid)
   await t.resolves(verify(keys, token))
+  t.equal(told, 3)
 })

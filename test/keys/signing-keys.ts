@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
 import t, { type Test } from 'tap'
 import { signingKeys } from '../../src/database/schema.ts'
-import { ensureSigningKeys, listSigningKeys, loadSigningKeys, rotateSigningKeys } from '../../src/keys/signing-keys.ts'
+import { ensureSigningKeys, rotateSigningKeys } from '../../src/keys/rotation.ts'
+import { isCurrent, isNext, isRetired } from '../../src/keys/schedule.ts'
+import { listSigningKeys, loadSigningKeys, resealSigningKeys } from '../../src/keys/signing-keys.ts'
 import { createSealer } from '../../src/secrets/sealed.ts'
 import { makeDatabase } from '../fixtures/database.ts'
 
@@ -19,23 +21,27 @@ async function database(t: Test) {
 const names = (keys: readonly { purpose: string; alg: string }[]) =>
   keys.map(({ purpose, alg }) => `${purpose} ${alg}`).toSorted()
 
-t.test('a new database gets one key for each purpose and algorithm (RFC 8725 3.1), once', async (t) => {
-  const db = await database(t)
-  await Promise.all([1, 2, 3].map(() => ensureSigningKeys(db, sealer, new Date())))
-  const keys = await loadSigningKeys(db, sealer)
-  t.strictSame(names(keys), WANTED)
-  t.equal(new Set(keys.map(({ kid }) => kid)).size, 4)
-  await ensureSigningKeys(db, sealer, new Date())
-  t.strictSame(await loadSigningKeys(db, sealer), keys)
+t.test(
+  'a new database gets a current and a next key for each purpose and algorithm (RFC 8725 3.1), once',
+  async (t) => {
+    const db = await database(t)
+    await Promise.all([1, 2, 3].map(() => ensureSigningKeys(db, sealer, new Date())))
+    const keys = await loadSigningKeys(db, sealer)
+    t.strictSame(names(keys.filter(isCurrent)), WANTED)
+    t.strictSame(names(keys.filter(isNext)), WANTED)
+    t.equal(new Set(keys.map(({ kid }) => kid)).size, 8)
+    await ensureSigningKeys(db, sealer, new Date())
+    t.strictSame(await loadSigningKeys(db, sealer), keys)
 
-  for (const { kid, alg, publicJwk, privateJwk } of keys) {
-    t.match(publicJwk, { kid, alg, use: 'sig' })
-    t.equal(kid, await calculateJwkThumbprint(publicJwk), 'RFC 7638')
-    t.notOk('d' in publicJwk)
-    t.ok('d' in privateJwk)
-    if (alg === 'RS256') t.equal(Buffer.from(publicJwk.n ?? '', 'base64url').length, 256, '2048 bits')
-  }
-})
+    for (const { kid, alg, publicJwk, privateJwk } of keys) {
+      t.match(publicJwk, { kid, alg, use: 'sig' })
+      t.equal(kid, await calculateJwkThumbprint(publicJwk), 'RFC 7638')
+      t.notOk('d' in publicJwk)
+      t.ok('d' in privateJwk)
+      if (alg === 'RS256') t.equal(Buffer.from(publicJwk.n ?? '', 'base64url').length, 256, '2048 bits')
+    }
+  },
+)
 
 t.test('the database holds no private part that can be read', async (t) => {
   const db = await database(t)
@@ -68,7 +74,7 @@ t.test('a key put into the public column is not trusted: the public part is take
   t.strictSame(await loadSigningKeys(db, sealer), before)
 })
 
-t.test('rotation retires what signs and makes anew; the old ones are still there', async (t) => {
+t.test('rotation has the next keys sign, retires those that did, and makes other next ones', async (t) => {
   const db = await database(t)
   const [made, rotated] = [new Date('2030-01-01T00:00:00Z'), new Date('2030-02-01T00:00:00Z')]
   await ensureSigningKeys(db, sealer, made)
@@ -76,36 +82,50 @@ t.test('rotation retires what signs and makes anew; the old ones are still there
   await rotateSigningKeys(db, sealer, rotated)
 
   const after = await loadSigningKeys(db, sealer)
-  t.strictSame(names(after.filter(({ retiredAt }) => retiredAt === undefined)), WANTED)
   t.strictSame(
-    after.slice(0, 4).map(({ retiredAt }) => retiredAt),
-    [undefined, undefined, undefined, undefined],
-    'those that sign come first',
+    after.filter(isCurrent).map(({ kid }) => kid),
+    before.filter(isNext).map(({ kid }) => kid),
   )
-  for (const old of before)
-    t.match(
-      after.find(({ kid }) => kid === old.kid),
-      { retiredAt: rotated },
-    )
+  t.strictSame(names(after.filter(isNext)), WANTED)
+  for (const key of after.filter(isCurrent)) t.match(key, { createdAt: made, activatedAt: rotated })
+  for (const key of after.filter(isNext)) t.match(key, { createdAt: rotated, activatedAt: undefined })
+  t.strictSame(
+    after.filter(isRetired),
+    before.filter(isCurrent).map((key) => ({ ...key, retiredAt: rotated })),
+  )
 
   await ensureSigningKeys(db, sealer, rotated)
-  t.equal((await loadSigningKeys(db, sealer)).length, 8, 'none is missing now')
+  t.equal((await loadSigningKeys(db, sealer)).length, 12, 'none is missing now')
 })
 
-t.test('rotations at once take turns: one key signs for each purpose and algorithm', async (t) => {
+t.test('rotations at once take turns: one key signs for each purpose and algorithm, and one is next', async (t) => {
   const db = await database(t)
   await ensureSigningKeys(db, sealer, new Date())
   await Promise.all([1, 2, 3].map(() => rotateSigningKeys(db, sealer, new Date())))
   const keys = await loadSigningKeys(db, sealer)
-  t.equal(keys.length, 16)
-  t.strictSame(names(keys.filter(({ retiredAt }) => retiredAt === undefined)), WANTED)
+  t.equal(keys.length, 20)
+  t.strictSame(names(keys.filter(isCurrent)), WANTED)
+  t.strictSame(names(keys.filter(isNext)), WANTED)
+  const [row] = await db.select().from(signingKeys)
+  for (const activatedAt of [null, new Date()]) {
+    const another = { ...row, kid: 'another', purpose: 'audit', alg: 'ES256', activatedAt, retiredAt: null } as never
+    await t.rejects(db.insert(signingKeys).values(another), 'nor does the database take another')
+  }
 })
 
-t.test('keys sealed under an old key of SECRET_KEYS open while it is in the ring', async (t) => {
+t.test('keys sealed under an old key of SECRET_KEYS open while it is in the ring, and are sealed anew', async (t) => {
   const db = await database(t)
   await ensureSigningKeys(db, sealer, new Date())
   const newer = randomBytes(32)
-  t.equal((await loadSigningKeys(db, createSealer([newer, secret]))).length, 4)
-  await rotateSigningKeys(db, createSealer([newer, secret]), new Date())
-  t.equal((await loadSigningKeys(db, createSealer([newer, secret]))).length, 8)
+  const ring = createSealer([newer, secret])
+  t.equal((await loadSigningKeys(db, ring)).length, 8)
+  await rotateSigningKeys(db, ring, new Date())
+  const before = await loadSigningKeys(db, ring)
+  await t.rejects(loadSigningKeys(db, createSealer([newer])), /no key of SECRET_KEYS opens/)
+
+  const both = await Promise.all([resealSigningKeys(db, ring), resealSigningKeys(db, ring)])
+  t.equal(both[0].resealed + both[1].resealed, 8, 'each once, also by two at once')
+  t.strictSame(await resealSigningKeys(db, ring), { resealed: 0, of: 12 })
+  t.strictSame(await loadSigningKeys(db, createSealer([newer])), before)
+  await t.rejects(loadSigningKeys(db, sealer), /no key of SECRET_KEYS opens/, 'the old one opens nothing any more')
 })
