@@ -6,6 +6,7 @@ import { clientCommands } from './commands/clients.ts'
 import { type Command, UsageError } from './commands/command.ts'
 import { keyCommands } from './commands/keys.ts'
 import { resourceCommands } from './commands/resources.ts'
+import { secretCommands } from './commands/secrets.ts'
 import { loadConfig, readEnvFile } from './config.ts'
 import { joinStorage } from './database/storage.ts'
 import { operatorMessage } from './http/logger.ts'
@@ -16,6 +17,7 @@ const COMMANDS: readonly Command[] = [
   ...accountCommands,
   ...clientCommands,
   ...keyCommands,
+  ...secretCommands,
   ...resourceCommands,
   ...auditCommands,
   {
