@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { KEYS_CHANGED } from '../database/changes.ts'
+import { KEYS_DELETED } from '../database/changes.ts'
 import type { LiveChanges } from '../database/live-changes.ts'
 import { CredentialRequired, InvalidCredential, InvalidRequest, UnknownCredential } from '../errors.ts'
 import { createFingerprint } from '../secrets/fingerprint.ts'
@@ -51,7 +51,7 @@ export function createAuthenticator(dependencies: AuthenticatorDependencies): Au
       if (presented === undefined) continue
       try {
         const verified = await verifier.verify(presented, now)
-        const dependsOn = [KEYS_CHANGED, ...verified.tags]
+        const dependsOn = [KEYS_DELETED, ...verified.tags]
         if (changes.isCurrent() && !changes.changedSince(dependsOn, now)) cache.put(key, verified)
         return verified
       } catch (error) {

@@ -1,4 +1,4 @@
-import { KEYS_CHANGED } from '../database/changes.ts'
+import { KEYS_DELETED } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import type { LiveChanges } from '../database/live-changes.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
@@ -32,7 +32,7 @@ export function createAuthentication(dependencies: AuthenticationDependencies): 
   const unknown = createUnknownCache(UNKNOWN_MOST, UNKNOWN_MS)
   changes.tell({
     forget(tag) {
-      if (tag === KEYS_CHANGED) cache.clear()
+      if (tag === KEYS_DELETED) cache.clear()
       cache.forget(tag)
       unknown.clear()
     },

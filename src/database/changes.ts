@@ -16,6 +16,8 @@ export type Tag = `${'account' | 'client' | 'grant' | 'session' | 'api_key' | 't
 
 /** That other signing keys are there. */
 export const KEYS_CHANGED: Tag = 'keys signing'
+/** That some are not there any more, with which what they signed is worthless. */
+export const KEYS_DELETED: Tag = 'keys deleted'
 
 /** Told in the process that makes a change, before it is committed. */
 type Listener = (tags: readonly Tag[], at: Date) => void

@@ -1,7 +1,7 @@
 import { and, inArray, isNull, sql } from 'drizzle-orm'
 import { OPERATOR, type Origin, record } from '../audit/audit.ts'
 import { isSignedBy } from '../audit/log.ts'
-import { announce, KEYS_CHANGED } from '../database/changes.ts'
+import { announce, KEYS_CHANGED, KEYS_DELETED } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
 import { signingKeys } from '../database/schema.ts'
 import type { Sealer } from '../secrets/sealed.ts'
@@ -97,6 +97,6 @@ async function apply(
       await tx.insert(signingKeys).values({ ...key, purpose, createdAt: now, activatedAt: signs ? now : null })
       await tell('create', key.kid, { purpose, alg })
     }
-    await announce(tx, [KEYS_CHANGED], now)
+    await announce(tx, deleted.length > 0 ? [KEYS_CHANGED, KEYS_DELETED] : [KEYS_CHANGED], now)
   })
 }
