@@ -48,7 +48,7 @@ t.test('a newcomer: one life of an embedded server', async (life) => {
       [{ email: administrator, role: 'ADMIN' }],
     )
     kids = await kidsOf(server)
-    t.equal(kids.length, 2)
+    t.equal(kids.length, 4, 'a current and a next one of each algorithm')
   })
 
   await life.test('a second server on the same data directory refuses to start and says why', async (t) => {

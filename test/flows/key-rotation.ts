@@ -30,9 +30,9 @@ const kids = (keys: readonly KeyStates[], is: (key: KeyStates) => boolean) =>
     .toSorted()
 
 /** Lets days pass for the signing keys. */
-async function pass(days: number): Promise<void> {
+async function pass(days: number, at = server): Promise<void> {
   const interval = sql`make_interval(secs => ${days * DAY_S}::float8)`
-  await server.db.execute(sql`
+  await at.db.execute(sql`
     update signing_keys set created_at = created_at - ${interval}, activated_at = activated_at - ${interval},
       retired_at = retired_at - ${interval}`)
 }
@@ -170,4 +170,24 @@ t.test('many processes that find a rotation due do it once', async (t) => {
   t.strictSame(kids(after, isCurrent), kids(before, isNext))
   t.equal(kids(after, isNext).length, 2)
   t.equal(await meStatus(server, await machineToken(server)), 200)
+})
+
+t.test('a server that runs does what is due by itself', async (t) => {
+  const own = await startGatehouse(t, { env: { KEY_ROTATION_DAYS: '0.002' } })
+  const before = await listSigningKeys(own.db)
+  await pass(0.002, own)
+  const after = await eventually(
+    () => listSigningKeys(own.db),
+    (keys) => keys.some(isRetired),
+    10_000,
+  )
+  t.strictSame(kids(after, isCurrent), kids(before, isNext))
+  const published = await eventually(
+    async () => (await jwks(own)).kids,
+    ({ length }) => length === 6,
+  )
+  t.strictSame(
+    published,
+    kids(after, () => true),
+  )
 })
