@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { decodeProtectedHeader } from 'jose'
 import t from 'tap'
+import { createApp } from '../../src/app.ts'
 import { eventsOf } from '../fixtures/audit.ts'
 import { Browser } from '../fixtures/browser.ts'
 import { authorizationRequest, authorize, makeClient } from '../fixtures/clients.ts'
@@ -8,7 +9,6 @@ import { dumpDatabase } from '../fixtures/dump.ts'
 import { type Gatehouse, startGatehouse } from '../fixtures/gatehouse.ts'
 import { createOperator } from '../fixtures/operator.ts'
 import { makePerson } from '../fixtures/people.ts'
-import { runServer } from '../fixtures/processes.ts'
 import { clientPost, meStatus } from '../fixtures/wire.ts'
 
 const old = randomBytes(32).toString('base64url')
@@ -49,9 +49,9 @@ async function sealedUnder(): Promise<unknown[]> {
 }
 
 t.test('a server without the key that sealed does not start', async (t) => {
-  const { code, stderr } = await runServer({ ...before.env, SECRET_KEYS: fresh })
-  t.equal(code, 1)
-  t.match(stderr, /no key of SECRET_KEYS opens/)
+  const { config, storage } = before
+  const starting = createApp({ config, storage, secretKeys: [Buffer.from(fresh, 'base64url')] })
+  await t.rejects(starting, /no key of SECRET_KEYS opens/)
 })
 
 t.test(
