@@ -18,6 +18,7 @@ import { createErrorHandler, problemOf } from './http/error-handler.ts'
 import type { KeyRing } from './keys/key-ring.ts'
 import { resourceMetadataUrl } from './protected-resource/metadata.ts'
 import { meRoutes } from './protected-resource/routes.ts'
+import type { Successors } from './secrets/successors.ts'
 import type { RefreshCookie } from './sessions/cookie.ts'
 import { type SessionRoutesOptions, sessionRoutes } from './sessions/routes.ts'
 import type { SignInLimits } from './sessions/sign-in-limits.ts'
@@ -29,6 +30,7 @@ export interface ApiOptions {
   readonly keys: KeyRing
   readonly refreshCookie: RefreshCookie
   readonly signInLimits: SignInLimits
+  readonly successors: Successors
   readonly usage: Usage
   readonly refusals: Refusals
   readonly authenticate: Authenticator

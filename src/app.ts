@@ -30,6 +30,7 @@ import { loadSigningKeys } from './keys/signing-keys.ts'
 import { registerResourceMetadata } from './protected-resource/metadata.ts'
 import { findResource } from './resources/resources.ts'
 import { createSealer } from './secrets/sealed.ts'
+import { createSuccessors } from './secrets/successors.ts'
 import { createRefreshCookie } from './sessions/cookie.ts'
 import { FIRST_PARTY_JWT_LIFETIME } from './sessions/first-party-jwt.ts'
 import { createSignInLimits } from './sessions/sign-in-limits.ts'
@@ -111,6 +112,7 @@ export async function createApp({ config, storage, secretKeys, logStream }: AppD
     keys,
     refreshCookie,
     signInLimits,
+    successors: createSuccessors(sealer, 'first_party_session'),
     usage,
     refusals,
     authenticate,

@@ -9,6 +9,7 @@ import { statement } from '../database/statement.ts'
 import { digest } from '../secrets/opaque-token.ts'
 import { wasUnderWay } from '../secrets/single-use.ts'
 import { originOfEngine } from './audit-trail.ts'
+import type { RefreshRetries } from './refresh-retries.ts'
 import { fromStored, toStored } from './stored-payload.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
@@ -34,14 +35,18 @@ const byId = statement((db) =>
     .prepare('find_provider_model'),
 )
 
-/** Stores one model of oidc-provider in `provider_models`. */
-export function createModelAdapter(model: string, work: UnitOfWork): Adapter {
+/**
+ * Stores one model of oidc-provider in `provider_models`.
+ * @param retries of refresh tokens; for no other model
+ */
+export function createModelAdapter(model: string, work: UnitOfWork, retries?: RefreshRetries): Adapter {
   const machineTokens =
     model === 'ClientCredentials' ? createBatch<Row>((rows) => insertAll(work.pool, rows)) : undefined
   const key = (id: string) => and(eq(providerModels.model, model), eq(providerModels.id, digest(id)))
 
   return {
     async upsert(id, payload, expiresIn) {
+      if (retries?.isGivenAgain(id)) return
       const row = rowOf(model, id, payload, expiresIn)
       if (model === 'ReplayDetection') return insertOnce(work.db, row)
       if (machineTokens !== undefined) return machineTokens.write(row)
@@ -57,6 +62,7 @@ export function createModelAdapter(model: string, work: UnitOfWork): Adapter {
     async find(id) {
       const [row] = await byId(work.db).execute({ model, id: digest(id) })
       if (row === undefined) return undefined
+      if (row.consumedAt !== null && (await retries?.isRetry(id))) return fromStored(id, row.payload)
       if (row.consumedAt !== null && work.arrivedAt !== undefined && wasUnderWay(work.arrivedAt, row.consumedAt)) {
         throw new errors.InvalidGrant('consumed by a request that was under way at the same time')
       }
@@ -68,7 +74,10 @@ export function createModelAdapter(model: string, work: UnitOfWork): Adapter {
 
     findByUserCode: (userCode) => findBy(work.db, model, eq(providerModels.userCode, userCode)),
 
-    /** One conditional UPDATE: of two concurrent redemptions one wins, the other gets `invalid_grant` (RFC 6749 4.1.2). */
+    /**
+     * One conditional UPDATE: of two concurrent redemptions one wins, the other gets `invalid_grant` (RFC 6749 4.1.2),
+     * or of a refresh token what the first one got.
+     */
     async consume(id) {
       await work.begin()
       const consumed = await work.db
@@ -76,7 +85,8 @@ export function createModelAdapter(model: string, work: UnitOfWork): Adapter {
         .set({ consumedAt: new Date() })
         .where(and(key(id), isNull(providerModels.consumedAt)))
         .returning({ id: providerModels.id })
-      if (consumed.length === 0) throw new errors.InvalidGrant('consumed by another request')
+      if (consumed.length > 0 || (await retries?.isRetry(id))) return
+      throw new errors.InvalidGrant('consumed by another request')
     },
 
     async destroy(id) {

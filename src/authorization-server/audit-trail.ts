@@ -20,8 +20,11 @@ export function originOfEngine(ctx: KoaContextWithOIDC | undefined): Origin {
   return { clientId: ctx?.oidc?.client?.clientId, from: ctx?.ip }
 }
 
-/** What a token request issued: one event, whatever the grant type. */
-export function issueOf(ctx: KoaContextWithOIDC): AuditEvent {
+/**
+ * What a token request issued: one event, whatever the grant type.
+ * @param isRetry whether a rotation was asked for again
+ */
+export function issueOf(ctx: KoaContextWithOIDC, isRetry: boolean): AuditEvent {
   const { client, entities, params } = ctx.oidc
   const token = entities.AccessToken ?? entities.ClientCredentials
   const accountId = entities.Account?.accountId
@@ -36,6 +39,7 @@ export function issueOf(ctx: KoaContextWithOIDC): AuditEvent {
       scope: token?.scope,
       resource: token?.aud,
       grant: entities.Grant?.jti,
+      ...(isRetry ? { retry: true } : {}),
     },
   }
 }

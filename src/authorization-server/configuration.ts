@@ -10,6 +10,7 @@ import { createIntrospectionPolicy, mayRevoke } from './introspection-policy.ts'
 import { lifetimes } from './lifetimes.ts'
 import { createGrantLoader } from './load-grant.ts'
 import { renderEngineError, renderSignedOut, renderSignOut } from './pages.ts'
+import type { RefreshRetries } from './refresh-retries.ts'
 import { extraClientMetadata, nameRegistration } from './registration.ts'
 import { createRemoteFetch } from './remote-documents.ts'
 import { createResourceIndicators } from './resource-indicators.ts'
@@ -17,7 +18,10 @@ import { createInteractionAdapter, createSessionAdapter } from './session-adapte
 import { findSignedIn } from './sign-out.ts'
 
 /** The configuration of the engine: each choice that is not its default stands here. */
-export function createConfiguration(dependencies: AuthorizationServerDependencies): Configuration {
+export function createConfiguration(
+  dependencies: AuthorizationServerDependencies,
+  retries: RefreshRetries,
+): Configuration {
   const { config, work, keys, sealer } = dependencies
   const secure = config.issuer.startsWith('https:')
   const prefix = secure ? '__Host-' : ''
@@ -28,6 +32,7 @@ export function createConfiguration(dependencies: AuthorizationServerDependencie
     adapter(model) {
       if (model === 'Client') return clientAdapter
       if (model === 'Session') return createSessionAdapter(work)
+      if (model === 'RefreshToken') return createModelAdapter(model, work, retries)
       return model === 'Interaction' ? createInteractionAdapter(work) : createModelAdapter(model, work)
     },
     jwks: { keys: keys.privateJwks('authorization_server') as never },

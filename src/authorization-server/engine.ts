@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { type AuditEvent, createEventBatch, record } from '../audit/audit.ts'
 import type { Batch } from '../database/batch.ts'
+import { createSuccessors } from '../secrets/successors.ts'
 import { issueOf, noteError, noteRefusal } from './audit-trail.ts'
 import { rememberClients } from './client-memory.ts'
 import { compareSecretDigests } from './client-secrets.ts'
@@ -12,6 +13,7 @@ import { tellFailure } from './failures.ts'
 import { openFormAction } from './form-action.ts'
 import { refuseOtherGrantTypes } from './grant-types.ts'
 import { OAuth21Provider } from './redirect-uri-at-token.ts'
+import { createRefreshRetries, nameRefreshTokens, type RefreshRetries } from './refresh-retries.ts'
 import { presentRegistration } from './registration.ts'
 import { askBeforeSignOut, endFirstPartySession } from './sign-out.ts'
 import { answerForStructuredToken } from './structured-tokens.ts'
@@ -28,8 +30,10 @@ export interface Engine {
  * key rotation makes another one.
  */
 export function createEngine(dependencies: AuthorizationServerDependencies, log: FastifyBaseLogger): Engine {
-  const provider = new OAuth21Provider(dependencies.config.issuer, createConfiguration(dependencies))
+  const retries = createRefreshRetries(dependencies.work, createSuccessors(dependencies.sealer, 'refresh_token'))
+  const provider = new OAuth21Provider(dependencies.config.issuer, createConfiguration(dependencies, retries))
   provider.proxy = true
+  nameRefreshTokens(provider, retries)
   rememberClients(provider, dependencies)
   compareSecretDigests(provider, dependencies.clientAttempts)
   refuseOtherGrantTypes(provider)
@@ -38,7 +42,7 @@ export function createEngine(dependencies: AuthorizationServerDependencies, log:
 
   const events = createEventBatch(dependencies.work.pool)
   provider.use(async (ctx: KoaContextWithOIDC, next) => {
-    if (ctx.path === '/oauth/token') return runTokenRequest(ctx, next, dependencies, events)
+    if (ctx.path === '/oauth/token') return runTokenRequest(ctx, next, dependencies, events, retries)
     await next()
     if (ctx.oidc === undefined) return
     if (ctx.oidc.route === 'jwks') ctx.set('cache-control', `public, max-age=${dependencies.jwksMaxAge}`)
@@ -63,12 +67,16 @@ async function runTokenRequest(
   next: () => Promise<void>,
   { work, refusals }: AuthorizationServerDependencies,
   events: Batch<AuditEvent>,
+  retries: RefreshRetries,
 ): Promise<void> {
   const { arrivedAt = new Date() } = ctx.req as { arrivedAt?: Date }
   await work.run(arrivedAt, async () => {
     await next()
     const issued = ctx.status < 400 && ctx.method === 'POST'
-    if (issued) await (work.db === work.pool ? events.write(issueOf(ctx)) : record(work.db, issueOf(ctx)))
+    if (issued) {
+      const event = issueOf(ctx, retries.isRetrying())
+      await (work.db === work.pool ? events.write(event) : record(work.db, event))
+    }
     return issued
   })
   await noteRefusal(ctx, refusals)

@@ -9,9 +9,11 @@ import type { Database } from '../database/client.ts'
 import { CredentialRequired, PublicError } from '../errors.ts'
 import { isFromBrowser, requireSameOrigin } from '../http/same-origin.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
+import type { Successors } from '../secrets/successors.ts'
 import type { RefreshCookie } from './cookie.ts'
 import { issueFirstPartyJwt } from './first-party-jwt.ts'
-import { endSession, findSession, type IssuedSession, rotateSession, startSession } from './sessions.ts'
+import { rotateSession } from './rotation.ts'
+import { endSession, findSession, type IssuedSession, startSession } from './sessions.ts'
 import type { SignInLimits } from './sign-in-limits.ts'
 
 export interface SessionRoutesOptions {
@@ -22,6 +24,8 @@ export interface SessionRoutesOptions {
   readonly origins: readonly string[]
   readonly refreshCookie: RefreshCookie
   readonly signInLimits: SignInLimits
+  /** What follows a refresh token. */
+  readonly successors: Successors
   /** Told of an account that signs out, in this browser perhaps. */
   readonly onSignOut: (accountId: string, request: FastifyRequest, reply: FastifyReply) => Promise<void>
 }
@@ -42,7 +46,7 @@ const anyone = { access: { credentials: 'none' } } as const
 
 /** First-party sign-in: register, sign in, refresh, sign out. */
 export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = async (app, options) => {
-  const { db, origins, refreshCookie, signInLimits, onSignOut } = options
+  const { db, origins, refreshCookie, signInLimits, successors, onSignOut } = options
 
   app.addHook('onRequest', async (request) => requireSameOrigin(request, origins, { proof: false }))
 
@@ -70,7 +74,12 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
     const arrivedAt = new Date()
     const presented = request.body?.refreshToken ?? fromCookie(request)
     if (presented === undefined) throw new CredentialRequired()
-    const issued = await rotateSession(db, presented, { now: new Date(), arrivedAt, origin: originOf(request) })
+    const issued = await rotateSession(db, presented, {
+      now: new Date(),
+      arrivedAt,
+      origin: originOf(request),
+      successors,
+    })
     if (issued === undefined) {
       refreshCookie.clear(reply)
       throw new PublicError(401, 'invalid_grant', 'The session is over. Sign in again.')

@@ -7,7 +7,6 @@ import type { Database } from '../database/client.ts'
 import { accounts, firstPartyRefreshTokens, firstPartySessions } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
 import { digest, makeOpaqueToken } from '../secrets/opaque-token.ts'
-import { wasUnderWay } from '../secrets/single-use.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 /** A session ends this long after the sign-in, however much it is used (ASVS V7.3.2). */
@@ -31,13 +30,14 @@ export interface IssuedSession {
   readonly refreshExpiresAt: Date
 }
 
-const SESSION_COLUMNS = {
+export const SESSION_COLUMNS = {
   id: firstPartySessions.id,
   authenticatedAt: firstPartySessions.authenticatedAt,
   expiresAt: firstPartySessions.expiresAt,
 }
 
-const isLive = (now: Date) =>
+/** The condition that a session, joined with its account, is live. */
+export const isLive = (now: Date) =>
   and(isNull(firstPartySessions.endedAt), gt(firstPartySessions.expiresAt, now), isNull(accounts.disabledAt))
 
 /** Starts a session for an account that has just proven who it is. */
@@ -58,46 +58,6 @@ export async function startSession(
     })
     return { session, account, ...(await insertRefreshToken(tx, session, now)) }
   })
-}
-
-/**
- * Exchanges a refresh token for its successor. One conditional UPDATE decides who consumes it.
- * A token that was consumed before this request arrived has been copied: its session ends (RFC 9700 4.14.2).
- * @returns undefined when the token is unknown, expired, consumed or its session over
- */
-export async function rotateSession(
-  db: Database,
-  refreshToken: string,
-  { now, arrivedAt, origin }: { now: Date; arrivedAt: Date; origin: Origin },
-): Promise<IssuedSession | undefined> {
-  const tokenDigest = digest(refreshToken)
-  const rotated = await db.transaction(async (tx) => {
-    const [consumed] = await tx
-      .update(firstPartyRefreshTokens)
-      .set({ consumedAt: now })
-      .from(firstPartySessions)
-      .innerJoin(accounts, eq(accounts.id, firstPartySessions.accountId))
-      .where(
-        and(
-          eq(firstPartyRefreshTokens.digest, tokenDigest),
-          isNull(firstPartyRefreshTokens.consumedAt),
-          gt(firstPartyRefreshTokens.expiresAt, now),
-          eq(firstPartySessions.id, firstPartyRefreshTokens.sessionId),
-          isLive(now),
-        ),
-      )
-      .returning({ session: SESSION_COLUMNS, account: ACCOUNT_COLUMNS })
-    if (consumed === undefined) return undefined
-    await record(tx, {
-      type: 'session.refresh',
-      ...origin,
-      subject: { kind: 'account', id: consumed.account.id },
-      credential: { kind: 'first_party_session', id: consumed.session.id },
-    })
-    return { ...consumed, ...(await insertRefreshToken(tx, consumed.session, now)) }
-  })
-  if (rotated === undefined) await endIfReplayed(db, tokenDigest, { now, arrivedAt, origin })
-  return rotated
 }
 
 /** The live session a refresh token belongs to, without consuming the token. */
@@ -167,40 +127,17 @@ export async function endSession(db: Database, id: string, now: Date, origin: Or
   })
 }
 
-async function insertRefreshToken(db: Database, session: FirstPartySession, now: Date) {
-  const refreshToken = makeOpaqueToken()
+/** Stores a refresh token of a session: its digest, and when the session ends if it is not used. */
+export async function insertRefreshToken(
+  db: Database,
+  session: FirstPartySession,
+  now: Date,
+  refreshToken = makeOpaqueToken(),
+) {
   const idleEnd = now.getTime() + SESSION_IDLE_MS
   const refreshExpiresAt = new Date(Math.min(idleEnd, session.expiresAt.getTime()))
   await db
     .insert(firstPartyRefreshTokens)
     .values({ digest: digest(refreshToken), sessionId: session.id, expiresAt: refreshExpiresAt })
   return { refreshToken, refreshExpiresAt }
-}
-
-async function endIfReplayed(
-  db: Database,
-  tokenDigest: string,
-  { now, arrivedAt, origin }: { now: Date; arrivedAt: Date; origin: Origin },
-): Promise<void> {
-  const [token] = await db
-    .select({
-      sessionId: firstPartyRefreshTokens.sessionId,
-      consumedAt: firstPartyRefreshTokens.consumedAt,
-      accountId: firstPartySessions.accountId,
-    })
-    .from(firstPartyRefreshTokens)
-    .innerJoin(firstPartySessions, eq(firstPartySessions.id, firstPartyRefreshTokens.sessionId))
-    .where(eq(firstPartyRefreshTokens.digest, tokenDigest))
-  if (token?.consumedAt == null || wasUnderWay(arrivedAt, token.consumedAt)) return
-  const { sessionId, accountId } = token
-  await db.transaction(async (tx) => {
-    await record(tx, {
-      type: 'session.replay',
-      outcome: 'failure',
-      ...origin,
-      subject: { kind: 'account', id: accountId },
-      credential: { kind: 'first_party_session', id: sessionId },
-    })
-    await endSession(tx, sessionId, now, origin)
-  })
 }

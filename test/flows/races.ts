@@ -44,29 +44,29 @@ t.test('one redeems a code, and keeps what it got (OAuth 2.1 4.1.3, ASVS V10.4.2
   }),
 )
 
-t.test('a refresh token has one successor (OAuth 2.1 4.3.1, Keycloak CVE-2026-1035)', async (t) => {
+t.test('a refresh token has one successor, which all get (OAuth 2.1 4.3.1, Keycloak CVE-2026-1035)', async (t) => {
   const { redeem } = await authorize(server, client, person)
   let token = (await redeem()).refresh_token ?? ''
   await inRounds(t, async (t) => {
     const parameters = { grant_type: 'refresh_token', refresh_token: token }
     const answers = await postAtOnce(servers, '/oauth/token', AT_ONCE, clientForm(client, parameters))
-    const successors = new Set(succeeded(answers).map(({ body }) => body.refresh_token))
+    t.strictSame(statusesOf(answers), [200])
+    const successors = new Set(answers.map(({ body }) => body.refresh_token))
     t.equal(successors.size, 1)
-    t.ok(answers.every(({ status, body }) => status === 200 || (status === 400 && body.error === 'invalid_grant')))
-    for (const { body } of succeeded(answers)) t.equal(await meStatus(server, body.access_token ?? ''), 200)
+    t.equal(await meStatus(server, answers.at(-1)?.body.access_token ?? ''), 200)
     token = [...successors][0] ?? ''
   })
 })
 
-t.test('a refresh token of a session has one successor (RFC 9700 4.14.2)', async (t) => {
+t.test('a refresh token of a session has one successor, which all get (RFC 9700 4.14.2)', async (t) => {
   let token = (await signIn(server, person)).refreshToken
   await inRounds(t, async (t) => {
     const body = { refreshToken: token }
     const answers = await postAtOnce(servers, '/api/auth/refresh', AT_ONCE, { body, headers: {} })
-    const successors = new Set(succeeded(answers).map(({ body }) => body.refreshToken))
+    t.strictSame(statusesOf(answers), [200])
+    const successors = new Set(answers.map(({ body }) => body.refreshToken))
     t.equal(successors.size, 1)
-    t.ok(answers.every(({ status }) => status === 200 || status === 401))
-    for (const { body } of succeeded(answers)) t.equal(await meStatus(server, body.accessToken ?? ''), 200)
+    t.equal(await meStatus(server, answers.at(-1)?.body.accessToken ?? ''), 200)
     token = [...successors][0] ?? ''
   })
 })
@@ -97,27 +97,31 @@ t.test('a client assertion lets one request in (RFC 7523 3, Hydra GHSA-3p3g-vpw6
 })
 
 t.test('consent that is given twice counts once (RFC 9700 4.5)', (t) =>
-  inRounds(t, async (t) => {
-    const owner = await makePerson(server)
-    const browser = new Browser(server)
-    const { url } = await authorizationRequest(client, { scope: 'openid profile:read' })
-    const start = await browser.goto(url.href)
-    const page = await browser.submit(start, start.form('/login'), { email: owner.email, password: PASSWORD })
-    const { action, fields } = page.form('/consent')
-    const cookie = [...browser.cookies].map(([name, { value }]) => `${name}=${value}`).join('; ')
-    const answers = await postAtOnce(servers, new URL(action, page.url).pathname, AT_ONCE, {
-      body: new URLSearchParams(fields),
-      headers: { cookie, origin: server.url, 'sec-fetch-site': 'same-origin', accept: 'text/html' },
-    })
-    t.ok(answers.every(({ status }) => status === 303 || status === 400))
-    const [resume, ...others] = new Set(answers.flatMap(({ headers }) => headers.location ?? []))
-    t.equal(others.length, 0)
-    const kept = and(eq(providerModels.accountId, owner.id), eq(providerModels.model, 'Grant'))
-    t.equal(await server.db.$count(providerModels, kept), 1, 'one grant')
-    t.match((await browser.goto(resume ?? '')).url, `${REDIRECT_URI}?code=`)
-    const codes = and(eq(providerModels.accountId, owner.id), eq(providerModels.model, 'AuthorizationCode'))
-    t.equal(await server.db.$count(providerModels, codes), 1, 'one code')
-  }),
+  inRounds(
+    t,
+    async (t) => {
+      const owner = await makePerson(server)
+      const browser = new Browser(server)
+      const { url } = await authorizationRequest(client, { scope: 'openid profile:read' })
+      const start = await browser.goto(url.href)
+      const page = await browser.submit(start, start.form('/login'), { email: owner.email, password: PASSWORD })
+      const { action, fields } = page.form('/consent')
+      const cookie = [...browser.cookies].map(([name, { value }]) => `${name}=${value}`).join('; ')
+      const answers = await postAtOnce(servers, new URL(action, page.url).pathname, AT_ONCE, {
+        body: new URLSearchParams(fields),
+        headers: { cookie, origin: server.url, 'sec-fetch-site': 'same-origin', accept: 'text/html' },
+      })
+      t.ok(answers.every(({ status }) => status === 303 || status === 400))
+      const [resume, ...others] = new Set(answers.flatMap(({ headers }) => headers.location ?? []))
+      t.equal(others.length, 0)
+      const kept = and(eq(providerModels.accountId, owner.id), eq(providerModels.model, 'Grant'))
+      t.equal(await server.db.$count(providerModels, kept), 1, 'one grant')
+      t.match((await browser.goto(resume ?? '')).url, `${REDIRECT_URI}?code=`)
+      const codes = and(eq(providerModels.accountId, owner.id), eq(providerModels.model, 'AuthorizationCode'))
+      t.equal(await server.db.$count(providerModels, codes), 1, 'one code')
+    },
+    ROUNDS / 2,
+  ),
 )
 
 t.test('a one-time link makes one administrator (ASVS V6.4.1)', (t) =>

@@ -146,30 +146,24 @@ t.test('replay of a rotated refresh token ends the session and its JWTs at once 
   const first = await signIn(server, person)
   const bystander = await signIn(server, person)
   const second = (await (await refresh(first.refreshToken)).json()) as typeof first
-  t.equal(await meStatus(second.accessToken), 200)
+  const third = (await (await refresh(second.refreshToken)).json()) as typeof first
+  t.equal(await meStatus(third.accessToken), 200)
 
   const replay = await refresh(first.refreshToken)
   t.equal(replay.status, 401)
   t.match(await replay.json(), { code: 'invalid_grant' })
-  t.equal((await refresh(second.refreshToken)).status, 401, 'the newest refresh token is dead')
-  t.equal(await meStatus(first.accessToken), 401)
-  t.equal(await meStatus(second.accessToken), 401)
+  t.equal((await refresh(third.refreshToken)).status, 401, 'the newest refresh token is dead')
+  for (const { accessToken } of [first, second, third]) t.equal(await meStatus(accessToken), 401)
   t.equal(await meStatus(bystander.accessToken), 200, 'other sessions live on')
 })
 
 t.test('a browser whose session is over has its cookie taken away', async (t) => {
   const { cookie } = await signInByPage(server, person)
-  await server.post('/api/auth/refresh', {}, { ...fromPage(server), cookie })
+  const next = cookieOf(await server.post('/api/auth/refresh', {}, { ...fromPage(server), cookie }))
+  await server.post('/api/auth/refresh', {}, { ...fromPage(server), cookie: next.cookie })
   const replay = await server.post('/api/auth/refresh', {}, { ...fromPage(server), cookie })
   t.equal(replay.status, 401)
   t.equal(cookieOf(replay).cookie, 'gatehouse_refresh=')
-})
-
-t.test('of 50 uses of one refresh token at once, exactly one wins', async (t) => {
-  const { refreshToken } = await signIn(server, person)
-  const answers = await Promise.all(Array.from({ length: 50 }, () => refresh(refreshToken)))
-  const statuses = answers.map(({ status }) => status).sort()
-  t.strictSame(statuses, [200, ...Array.from({ length: 49 }, () => 401)])
 })
 
 t.test(

@@ -189,15 +189,14 @@ t.test('a parameter of a token request that stands twice is refused (RFC 6749 3.
   }
 })
 
-t.test('of fifty that redeem one thing at once, one wins and keeps it (ASVS V10.4.2)', async (t) => {
+t.test('of fifty that redeem one code at once, one wins and keeps it (ASVS V10.4.2)', async (t) => {
   const servers = [server]
   if (server.env.DATABASE_URL !== undefined) servers.push(await startGatehouse(t, { beside: server }))
   else t.comment('the embedded database serves one process: no second server takes part')
 
   for (const type of ['web', 'spa'] as const) {
     const of = await makeClient(server, { type })
-    const tokens = await wins(t, servers, of, await makeCode(of))
-    await wins(t, servers, of, { grant_type: 'refresh_token', refresh_token: tokens.refresh_token })
+    await wins(t, servers, of, await makeCode(of))
   }
 })
 
@@ -208,9 +207,7 @@ async function wins(t: Test, servers: Gatehouse[], of: RelyingParty, parameters:
   t.equal(losers.length, 49, `${parameters.grant_type}: the others get invalid_grant`)
   if (winner === undefined) throw new Error(`nobody won: ${JSON.stringify(answers.slice(0, 3))}`)
   t.same(more, [])
-  const { access_token = '', refresh_token = '' } = winner.body
-  for (const each of servers) t.equal(await meStatus(each, access_token), 200)
-  return { access_token, refresh_token }
+  for (const each of servers) t.equal(await meStatus(each, winner.body.access_token ?? ''), 200)
 }
 
 t.test('openid-client refreshes as any client would', async (t) => {
