@@ -42,7 +42,12 @@ export interface Target {
 /** One round of one case, before it is set in relation to others. */
 export type Sample = Omit<Figures, 'ratio'> & { readonly wrong: number }
 
-export function sampleOf(result: LoadResult, before: Usage, after: Usage, expected: number | undefined): Sample {
+export function sampleOf(
+  result: LoadResult,
+  before: Usage,
+  after: Usage,
+  expected: readonly number[] | undefined,
+): Sample {
   const { requests, seconds, p50, p99, bytes } = result
   return {
     perSecond: requests / seconds,

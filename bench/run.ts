@@ -81,6 +81,7 @@ async function runStorage(options: Options): Promise<void> {
 
 async function measureCases(options: Options, progress: Progress): Promise<Results> {
   const { place, gatehouse, loader, world } = await prepare(progress)
+  const { apiKey } = await makeCheckedKey(gatehouse, world)
   const cases = selectCases(await makeCases(gatehouse, world, place), options.only)
 
   const samples = await measureRounds(cases, loader, options, progress)
@@ -91,7 +92,6 @@ async function measureCases(options: Options, progress: Progress): Promise<Resul
     cases: cases.map((one) => measuredOf(one, samples, BASELINE)),
   }
   if (!options.all) return results
-  const { apiKey } = await makeCheckedKey(gatehouse, world)
   const revocations = await measureRevocations(gatehouse, { world, place, count: REVOCATIONS }, progress)
   const spray = { world, apiKey, credentials: options.spray, connections }
   return { ...results, revocations, spray: await measureSpray(gatehouse, loader, spray, progress) }

@@ -57,7 +57,7 @@ export async function measureSpray(
         headers: bad[index % bad.length]?.() ?? {},
       }))
       const result = await loader.run({ url, path: '/api/me', variants, once: true, seconds: 600, connections })
-      const wrong = wrongAnswers(result, 401)
+      const wrong = wrongAnswers(result, [401, 429])
       if (wrong > 0) throw new Error(`${wrong} bad credentials were not refused: ${JSON.stringify(result.statuses)}`)
     }
   })

@@ -10,14 +10,13 @@ import { createClient } from '../src/clients/clients.ts'
 import { makeDatabase } from '../test/fixtures/database.ts'
 import { freePort } from '../test/fixtures/gatehouse.ts'
 import { startServer } from '../test/fixtures/processes.ts'
+import { execute, run } from './command.ts'
 
 const SIGN_SECONDS = 20
 const ROTATIONS = 3
 const WORKERS = 8
 const PASSWORD = 'correct horse battery staple'
 
-const ending: (() => unknown)[] = []
-const run = { teardown: (task: () => unknown) => void ending.push(task) }
 const counts = { tokens: 0, verified: 0, requests: 0 }
 const failures: string[] = []
 const signers = new Set<string>()
@@ -130,8 +129,4 @@ async function main(): Promise<void> {
   if (failures.length > 0 || rotations < ROTATIONS) process.exitCode = 1
 }
 
-try {
-  await main()
-} finally {
-  for (const task of ending.reverse()) await task()
-}
+await execute(main)

@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
+import { accountKeyCommands } from './commands/account-keys.ts'
 import { accountCommands } from './commands/accounts.ts'
 import { auditCommands } from './commands/audit.ts'
 import { clientCommands } from './commands/clients.ts'
@@ -7,6 +8,7 @@ import { type Command, UsageError } from './commands/command.ts'
 import { keyCommands } from './commands/keys.ts'
 import { resourceCommands } from './commands/resources.ts'
 import { secretCommands } from './commands/secrets.ts'
+import { upstreamCommands } from './commands/upstreams.ts'
 import { loadConfig, readEnvFile } from './config.ts'
 import { joinStorage } from './database/storage.ts'
 import { operatorMessage } from './http/logger.ts'
@@ -15,10 +17,12 @@ import { createSealer } from './secrets/sealed.ts'
 
 const COMMANDS: readonly Command[] = [
   ...accountCommands,
+  ...accountKeyCommands,
   ...clientCommands,
   ...keyCommands,
   ...secretCommands,
   ...resourceCommands,
+  ...upstreamCommands,
   ...auditCommands,
   {
     name: 'migrate',

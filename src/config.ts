@@ -1,6 +1,13 @@
+import type { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
+import {
+  certificateProblems,
+  certificateSourceFrom,
+  certificatesFrom,
+  pemFrom,
+} from './secrets/certificate-settings.ts'
 
 /** What the process was told from outside, checked and frozen. */
 export interface Config {
@@ -16,9 +23,23 @@ export interface Config {
   readonly secretKeys: readonly Uint8Array[] | undefined
   /** Addresses or networks whose X-Forwarded-* are believed. */
   readonly trustProxy: readonly string[]
+  /** The certificate and private key, in PEM, with which the server itself speaks TLS; undefined for plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined
+  /** Where certificates of clients are looked for: `off`, `tls`, or the name of a header of a trusted proxy. */
+  readonly clientCertificates: string
+  /** Whose certificates prove the subject they name. */
+  readonly clientCertificateAuthorities: readonly X509Certificate[]
   readonly corsOrigins: readonly string[]
   readonly signUp: 'open' | 'closed'
   readonly clientRegistration: 'off' | 'token' | 'open'
+  /** Whose clients may describe themselves by a document: nobody's, anybody's, or those of these hosts. */
+  readonly clientIdMetadata: 'off' | 'open' | readonly string[]
+  /** How many clients there may be that no operator registered. */
+  readonly dynamicClientsMax: number
+  /** How many days such a client is kept that nobody uses. */
+  readonly dynamicClientDays: number
+  /** Whether a DPoP proof must have a nonce of ours (RFC 9449 8). */
+  readonly dpopNonce: 'optional' | 'required'
   readonly apiKeyPrefix: string
   /** How much verified credentials are remembered, in MiB. */
   readonly cacheMebibytes: number
@@ -56,7 +77,7 @@ export function readEnvFile(): void {
  * @throws {ConfigError} naming every bad variable at once
  */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
-  const problems: string[] = []
+  const problems = certificateProblems(env)
 
   const read = <T>(name: string, fallback: T, parse: (text: string) => T): T => {
     const text = env[name]?.trim()
@@ -76,17 +97,27 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     problems.push(`SECRET_KEYS is required with DATABASE_URL; make one with: openssl rand -base64 32 | tr '+/' '-_'`)
   }
 
+  const cert = read('TLS_CERT', undefined as string | undefined, pemFrom)
+  const key = read('TLS_KEY', undefined as string | undefined, pemFrom)
+
   const config: Config = {
     databaseUrl,
     dataDir: resolve(env.DATA_DIR?.trim() || '.data'),
-    issuer: read('ISSUER', `http://localhost:${port}`, issuerFrom),
+    issuer: read('ISSUER', `${cert === undefined ? 'http' : 'https'}://localhost:${port}`, issuerFrom),
     host: read('HOST', '127.0.0.1', hostFrom),
     port,
     secretKeys,
     trustProxy: read('TRUST_PROXY', [], listOf(networkFrom)),
+    tls: cert === undefined || key === undefined ? undefined : { cert, key },
+    clientCertificates: read('CLIENT_CERTIFICATES', 'off', certificateSourceFrom),
+    clientCertificateAuthorities: read('CLIENT_CERTIFICATE_CA', [], certificatesFrom),
     corsOrigins: read('CORS_ORIGINS', [], listOf(originFrom)),
     signUp: read('SIGN_UP', 'open', oneOf(['open', 'closed'])),
     clientRegistration: read('CLIENT_REGISTRATION', 'token', oneOf(['off', 'token', 'open'])),
+    clientIdMetadata: read('CLIENT_ID_METADATA', 'open', documentsFrom),
+    dynamicClientsMax: read('DYNAMIC_CLIENTS_MAX', 10_000, countFrom),
+    dynamicClientDays: read('DYNAMIC_CLIENT_DAYS', 90, wholeDaysFrom),
+    dpopNonce: read('DPOP_NONCE', 'optional', oneOf(['optional', 'required'])),
     apiKeyPrefix: read('API_KEY_PREFIX', 'gk_live_', apiKeyPrefixFrom),
     cacheMebibytes: read('CREDENTIAL_CACHE_MIB', 64, mebibytesFrom),
     usageIntervalSeconds: read('USAGE_INTERVAL_SECONDS', 5, intervalFrom),
@@ -115,6 +146,26 @@ function portFrom(text: string): number {
 function natsUrlFrom(text: string): string {
   if (!/^(nats|tls):$/.test(URL.parse(text)?.protocol ?? '')) throw new Error('must be a nats:// or tls:// URL')
   return text
+}
+
+function documentsFrom(text: string): Config['clientIdMetadata'] {
+  if (text === 'off' || text === 'open') return text
+  return listOf(hostNameFrom)(text)
+}
+
+function hostNameFrom(text: string): string {
+  if (/^[a-z0-9.-]+$/.test(text) && URL.parse(`https://${text}`)?.hostname === text) return text
+  throw new Error('must be off, open, or hosts such as app.example.com, separated by commas')
+}
+
+function countFrom(text: string): number {
+  if (!/^\d{1,7}$/.test(text) || Number(text) < 1) throw new Error('must be a number, at least 1')
+  return Number(text)
+}
+
+function wholeDaysFrom(text: string): number {
+  if (!/^\d{1,4}$/.test(text) || Number(text) < 1) throw new Error('must be a whole number of days, at least 1')
+  return Number(text)
 }
 
 function mebibytesFrom(text: string): number {
@@ -165,7 +216,7 @@ function networkFrom(text: string): string {
   const [address = '', bits, ...rest] = text.split('/')
   const family = isIP(address)
   const widest = family === 4 ? 32 : 128
-  const isRange = bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= widest)
+  const isRange = bits === undefined || (/^[1-9]\d*$/.test(bits) && Number(bits) <= widest)
   if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return text
   if (family === 0 || !isRange || rest.length > 0) throw new Error('must be addresses or networks, separated by commas')
   return text

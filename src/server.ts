@@ -22,7 +22,10 @@ try {
     await app.close()
     await opened.close()
   })
-  await app.listen({ host: config.host, port: config.port })
+  await app.listen({ host: config.host, port: config.port }).catch(async (error: unknown) => {
+    await app.close()
+    throw error
+  })
   freeMemory()
 
   process.stdout.write(`\nGatehouse is at ${config.issuer}\n`)

@@ -1,6 +1,7 @@
 import type { Gatehouse } from '../gatehouse/gatehouse.ts'
 import type { Place } from '../gatehouse/place.ts'
 import type { World } from '../gatehouse/world.ts'
+import { boundChecks } from './bound-checks.ts'
 import { BASELINE, type Case } from './case.ts'
 import { makeCheckedKey, warmChecks } from './checks.ts'
 import { coldChecks } from './cold-checks.ts'
@@ -14,6 +15,7 @@ export async function makeCases(gatehouse: Gatehouse, world: World, place: Place
   return [
     ...routes(gatehouse, answer),
     ...(await warmChecks(gatehouse, world, apiKey)),
+    ...boundChecks(gatehouse, world),
     ...(await coldChecks(gatehouse, world)),
     ...refusals(gatehouse),
     ...(await endpoints(gatehouse, world)),

@@ -25,9 +25,9 @@ export async function warmChecks(gatehouse: Gatehouse, world: World, apiKey: str
     server: async () => gatehouse.process,
     target: { against: BASELINE, atLeast: 0.9 },
   } as const
-  const warm = async (headers: Record<string, string>): Promise<Load> => {
-    await json(fetch(`${gatehouse.url}/api/me`, { headers }))
-    return { path: '/api/me', headers }
+  const warm = async (headers: Record<string, string>, path = '/api/me'): Promise<Load> => {
+    await fetch(`${gatehouse.url}${path}`, { headers })
+    return { path, headers }
   }
   return [
     {
@@ -55,5 +55,12 @@ export async function warmChecks(gatehouse: Gatehouse, world: World, apiKey: str
       },
     },
     { ...shared, name: 'api-key', title: 'API key', load: () => warm({ 'x-api-key': apiKey }) },
+    {
+      ...shared,
+      name: 'gate',
+      title: 'Forward authentication, API key',
+      load: () => warm({ 'x-api-key': apiKey }, '/gate/verify?scope=profile:read'),
+      target: { against: BASELINE, atLeast: 0.8 },
+    },
   ]
 }

@@ -7,6 +7,8 @@ import type { Case } from './case.ts'
 
 const MANY = 2_000
 const TOKENS_PER_SECOND = 4_000
+/** A network that presents too many values that nobody was given is told so, after the same look-up. */
+const REFUSED = [401, 429]
 
 /** An API key whose checksum is that of another. */
 export function mistypedKey(): string {
@@ -20,7 +22,7 @@ export function refusals(gatehouse: Gatehouse): Case[] {
   const refused = (count: number, variant: () => Variant): Load => ({
     path: '/api/me',
     variants: Array.from({ length: count }, variant),
-    expected: 401,
+    expected: REFUSED,
   })
   const unknownToken = () => ({ headers: bearer(makeOpaqueToken()) })
   return [
@@ -40,7 +42,7 @@ export function refusals(gatehouse: Gatehouse): Case[] {
       ...shared,
       name: 'unknown-token-again',
       title: 'Unknown opaque token, the same again',
-      load: () => ({ path: '/api/me', ...unknownToken(), expected: 401 }),
+      load: () => ({ path: '/api/me', ...unknownToken(), expected: REFUSED }),
     },
   ]
 }

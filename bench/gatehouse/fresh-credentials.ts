@@ -10,7 +10,8 @@ import type { Gatehouse } from './gatehouse.ts'
 import { API_SCOPE, type Person } from './world.ts'
 
 const PREFIX = 'gk_live_'
-const DAY_MS = 24 * 3600 * 1000
+/** Longer than a day in ten minutes. */
+const WEEK_MS = 7 * 24 * 3600 * 1000
 /** Rows of one INSERT. */
 const BATCH = 2_000
 
@@ -27,7 +28,7 @@ export async function insertApiKeys({ db }: Gatehouse, owner: Person, count: num
         digest: digest(secret),
         prefix: shownPrefix(PREFIX, secret),
         scope: API_SCOPE,
-        expiresAt: new Date(now.getTime() + DAY_MS),
+        expiresAt: new Date(now.getTime() + WEEK_MS),
         createdAt: now,
       })),
     )
@@ -54,7 +55,8 @@ export async function insertOpaqueTokens({ db }: Gatehouse, of: string, count: n
 export function signFirstPartyJwts({ keys, url }: Gatehouse, of: string, count: number): Promise<string[]> {
   const { sub = '', sid, auth_time, role } = decodeJwt<{ sid: string; auth_time: number; role: Account['role'] }>(of)
   const now = new Date()
-  const session = { id: sid, authenticatedAt: new Date(auth_time * 1000), expiresAt: new Date(now.getTime() + DAY_MS) }
+  const expiresAt = new Date(now.getTime() + WEEK_MS)
+  const session = { id: sid, authenticatedAt: new Date(auth_time * 1000), upstreamIssuer: null, expiresAt }
   const account = { id: sub, role, email: '', name: null, createdAt: now }
   const sign = async () => (await issueFirstPartyJwt({ issuer: url, keys }, session, account, now)).accessToken
   return Promise.all(Array.from({ length: count }, sign))

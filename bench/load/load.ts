@@ -13,8 +13,8 @@ export interface Load {
   readonly connections?: number
   /** At most this many requests. */
   readonly amount?: number
-  /** The status that is right; 200 when left out. */
-  readonly expected?: number
+  /** The statuses that are right; 200 when left out. */
+  readonly expected?: readonly number[]
 }
 
 /** What differs from request to request. */
@@ -57,7 +57,15 @@ export interface LoadResult {
 }
 
 /** How many answers had another status than the one that is right, or never came. */
-export function wrongAnswers({ statuses, errors }: LoadResult, expected = 200): number {
-  const others = Object.entries(statuses).filter(([status]) => Number(status) !== expected)
-  return errors + others.reduce((sum, [, count]) => sum + count, 0)
+export function wrongAnswers(result: LoadResult, expected?: readonly number[]): number {
+  return wrongAnswersBy(result, expected).reduce((sum, [, count]) => sum + count, 0)
+}
+
+/** Those answers by their status, and how many there were not. */
+export function wrongAnswersBy(
+  { statuses, errors }: LoadResult,
+  expected: readonly number[] = [200],
+): [string, number][] {
+  const others = Object.entries(statuses).filter(([status]) => !expected.includes(Number(status)))
+  return errors > 0 ? [...others, ['without an answer', errors]] : others
 }

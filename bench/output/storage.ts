@@ -49,11 +49,17 @@ function manyKeysSection(among: readonly AmongKeys[]): string {
   ].join('\n\n')
 }
 
-function daySection({ hours, requests, wrong, early, late, earlyRows, lateRows }: Day): string {
+function listOf(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .map(([what, number]) => `${what}: ${count(number)}`)
+    .join(', ')
+}
+
+function daySection({ hours, requests, wrong, wrongBy, early, late, earlyRows, lateRows }: Day): string {
   return [
     `## ${short(hours)} hours in ${short((hours * 60) / 144)} minutes`,
     `A server whose clock runs 144 times as fast, under a steady load of everything: ${count(requests)} requests, ${count(wrong)} of them
-with another answer than expected. Resident memory ${mib(early)} in the second minute, ${mib(late)} in the last;
+with another answer than expected${wrong > 0 ? ` (${listOf(wrongBy)})` : ''}. Resident memory ${mib(early)} in the second minute, ${mib(late)} in the last;
 ${count(earlyRows)} rows of tokens and grants then, ${count(lateRows)} in the end. ${verdict(late <= 1.1 * early, 'a tenth of where it was')}`,
   ].join('\n\n')
 }

@@ -11,7 +11,7 @@ export interface LookUpSettings extends RivalSettings {
 await serveApplication<LookUpSettings>(async (app, { databaseUrl }) => {
   const sql = postgres(databaseUrl, { max: 10 })
   app.addHook('onRequest', async (request) => {
-    const key = digest(String(request.headers['x-api-key']))
+    const key = Buffer.from(digest(String(request.headers['x-api-key'])), 'base64url')
     const [row] = await sql`
       select id, account_id, scope, expires_at from api_keys
       where digest = ${key} and revoked_at is null and expires_at > now()`

@@ -2,7 +2,7 @@ import { makeCases } from '../cases/cases.ts'
 import { startGatehouse } from '../gatehouse/gatehouse.ts'
 import { makePlace } from '../gatehouse/place.ts'
 import { makeWorld } from '../gatehouse/world.ts'
-import { wrongAnswers } from '../load/load.ts'
+import { wrongAnswers, wrongAnswersBy } from '../load/load.ts'
 import type { Loader } from '../load/loader.ts'
 import type { Progress } from '../output/progress.ts'
 import { RATE } from './clock-rate.ts'
@@ -13,6 +13,8 @@ export interface Day {
   readonly requests: number
   /** Answers that were not the right ones. */
   readonly wrong: number
+  /** Which they were: how many, by case and status. */
+  readonly wrongBy: Readonly<Record<string, number>>
   /** Resident bytes: at the most in the second minute, and in the last. */
   readonly early: number
   readonly late: number
@@ -48,6 +50,7 @@ export async function measureDay(
     const samples: { minute: number; rss: number; rows: number }[] = []
     let requests = 0
     let wrong = 0
+    const wrongBy: Record<string, number> = {}
 
     while (elapsed() < minutes) {
       for (const { name, load, keep } of cases) {
@@ -58,6 +61,9 @@ export async function measureDay(
         if (order.chain !== undefined) keep?.(result.tokens)
         requests += result.requests
         wrong += wrongAnswers(result, order.expected)
+        for (const [what, count] of wrongAnswersBy(result, order.expected)) {
+          wrongBy[`${name} ${what}`] = (wrongBy[`${name} ${what}`] ?? 0) + count
+        }
       }
       const { rss } = await gatehouse.process.usage()
       samples.push({ minute: elapsed(), rss, rows: await countRows() })
@@ -69,6 +75,7 @@ export async function measureDay(
       hours: (minutes * RATE) / 60,
       requests,
       wrong,
+      wrongBy,
       early: most('rss', 1, 2),
       late: most('rss', minutes - 1, Number.POSITIVE_INFINITY),
       earlyRows: most('rows', 1, 2),

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { bearerOf } from '../cases/checks.ts'
+import { median } from '../figures.ts'
 import { insertApiKeys } from '../gatehouse/fresh-credentials.ts'
 import type { Gatehouse } from '../gatehouse/gatehouse.ts'
 import type { World } from '../gatehouse/world.ts'
@@ -17,6 +18,8 @@ export interface AmongKeys {
 const FEW = 10_000
 const FILL_AT_ONCE = 250_000
 const PRESENTED = 5_000
+/** A time is the median of so many parts: the machine is shared. */
+const PARTS = 5
 const WARM_UP = 1_000
 /** Few, so that a time is that of a check and not of waiting for others. */
 const CONNECTIONS = 2
@@ -36,7 +39,12 @@ export async function measureManyKeys(
     const presented = await insertApiKeys(gatehouse, owner, WARM_UP + PRESENTED)
     await fill(wanted)
     await check(presented.slice(0, WARM_UP))
-    results.push({ keys: wanted, ...(await check(presented.slice(WARM_UP))) })
+    const parts: { p50: number; p99: number }[] = []
+    for (let part = 0; part < PARTS; part += 1) {
+      const from = WARM_UP + (part * PRESENTED) / PARTS
+      parts.push(await check(presented.slice(from, from + PRESENTED / PARTS)))
+    }
+    results.push({ keys: wanted, p50: median(parts.map(({ p50 }) => p50)), p99: median(parts.map(({ p99 }) => p99)) })
   }
   progress.end()
   return results
@@ -46,7 +54,7 @@ export async function measureManyKeys(
       progress.tell(`filling up ${there.toLocaleString('en')} API keys to ${wanted.toLocaleString('en')}`)
       await db.execute(sql`
         insert into api_keys (id, account_id, name, digest, prefix, scope, expires_at)
-        select gen_random_uuid(), ${owner.id}::uuid, 'filler', encode(sha256(gen_random_uuid()::text::bytea), 'base64'),
+        select gen_random_uuid(), ${owner.id}::uuid, 'filler', sha256(gen_random_uuid()::text::bytea),
           'gk_live_filler', array['profile:read'], now() + interval '90 days'
         from generate_series(1, ${Math.min(FILL_AT_ONCE, wanted - there)}::integer)`)
     }

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { PASSWORD_MAX_LENGTH, PASSWORD_MIN_LENGTH } from '../secrets/password.ts'
+import type { Role } from './accounts.ts'
 
 export const Email = Type.String({ minLength: 3, maxLength: 254 })
 export const Name = Type.String({ maxLength: 200 })
@@ -9,4 +10,5 @@ export const Password = Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENG
 export const NewPassword = Type.String({ minLength: PASSWORD_MIN_LENGTH, maxLength: PASSWORD_MAX_LENGTH })
 
 /** Roles are written in capitals on the wire. */
-export const wireRole = (role: 'user' | 'admin' | 'service' | undefined) => role?.toUpperCase()
+export const wireRole = <R extends Role | undefined>(role: R) =>
+  role?.toUpperCase() as Uppercase<NonNullable<R>> | Exclude<R, Role>

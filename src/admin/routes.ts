@@ -1,45 +1,41 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
-import { listAccounts } from '../accounts/accounts.ts'
-import { wireRole } from '../accounts/schemas.ts'
-import { record } from '../audit/audit.ts'
-import { originOf, requirePrincipal } from '../credentials/plugin.ts'
+import type { FastifyPluginAsync } from 'fastify'
 import type { Database } from '../database/client.ts'
-import { InvalidRequest } from '../errors.ts'
-import { fromCursor, toCursor } from './cursor.ts'
+import type { Sealer } from '../secrets/sealed.ts'
+import { accountKeyRoutes } from './account-key-routes.ts'
+import { accountRoutes } from './account-routes.ts'
+import { accountSessionRoutes } from './account-session-routes.ts'
+import { adminApiKeyRoutes } from './api-key-routes.ts'
+import { auditRoutes } from './audit-routes.ts'
+import { clientRoutes } from './client-routes.ts'
+import { clientSecretRoutes } from './client-secret-routes.ts'
+import { grantRoutes } from './grant-routes.ts'
+import { initialAccessTokenRoutes } from './initial-access-token-routes.ts'
+import { resourceRoutes } from './resource-routes.ts'
+import { signingKeyRoutes } from './signing-key-routes.ts'
+import { userRoutes } from './user-routes.ts'
 
-const Page = Type.Object(
-  {
-    limit: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,2}$' })),
-    cursor: Type.Optional(Type.String({ maxLength: 300 })),
-  },
-  { additionalProperties: false },
-)
+/** What the routes of administrators work with. */
+export interface AdminOptions {
+  readonly db: Database
+  readonly issuer: string
+  readonly sealer: Sealer
+  /** Seconds for which the published keys may be kept. */
+  readonly jwksMaxAge: number
+}
 
-/** What administrators see. */
-export const adminRoutes: FastifyPluginAsyncTypebox<{ db: Database }> = async (app, { db }) => {
-  app.get(
-    '/api/admin/users',
-    { schema: { querystring: Page }, config: { access: { credentials: 'any', role: 'admin', scope: 'admin:read' } } },
-    async (request) => {
-      const limit = Number(request.query.limit ?? 50)
-      if (limit > 200) throw new InvalidRequest('A page has at most 200 items.')
-      const after = request.query.cursor === undefined ? undefined : fromCursor(request.query.cursor)
-      const accounts = await listAccounts(db, limit + 1, after)
-      const { subject } = requirePrincipal(request)
-      await record(db, { type: 'account.list', ...originOf(request), subject, details: { limit, after: after?.id } })
-      const page = accounts.slice(0, limit)
-      const last = page.at(-1)
-      return {
-        users: page.map(({ id, email, name, role, createdAt }) => ({
-          id,
-          email,
-          name,
-          role: wireRole(role),
-          createdAt,
-        })),
-        ...(accounts.length > limit && last !== undefined ? { next: toCursor(last) } : {}),
-      }
-    },
-  )
+/** What administrators see and do: for each noun a file. */
+export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (app, options) => {
+  app.addHook('onRequest', async (_request, reply) => void reply.header('cache-control', 'no-store'))
+  await app.register(userRoutes, options)
+  await app.register(accountRoutes, options)
+  await app.register(accountSessionRoutes, options)
+  await app.register(accountKeyRoutes, options)
+  await app.register(auditRoutes, options)
+  await app.register(initialAccessTokenRoutes, options)
+  await app.register(resourceRoutes, options)
+  await app.register(clientRoutes, options)
+  await app.register(clientSecretRoutes, options)
+  await app.register(grantRoutes, options)
+  await app.register(adminApiKeyRoutes, options)
+  await app.register(signingKeyRoutes, options)
 }

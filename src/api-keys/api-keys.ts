@@ -31,7 +31,8 @@ export interface ApiKey {
 /** A key as it is issued: `secret` is the whole key and is not to be had again. */
 export type IssuedApiKey = ApiKey & { readonly secret: string }
 
-const COLUMNS = {
+/** What is told of a key; never its digest. */
+export const API_KEY_COLUMNS = {
   id: apiKeys.id,
   name: apiKeys.name,
   prefix: apiKeys.prefix,
@@ -72,7 +73,7 @@ export async function issueApiKey(
         expiresAt: input.expiresAt,
         createdAt: now,
       })
-      .returning(COLUMNS)
+      .returning(API_KEY_COLUMNS)
     if (row === undefined) throw new Error('the key was not stored')
     await record(tx, {
       type: 'api_key.issue',
@@ -110,7 +111,7 @@ const byDigest = statement((db) =>
     .innerJoin(accounts, eq(accounts.id, apiKeys.accountId))
     .where(
       and(
-        eq(apiKeys.digest, sql.placeholder('digest')),
+        eq(apiKeys.digest, sql.param(sql.placeholder('digest'), apiKeys.digest)),
         or(isNull(apiKeys.revokedAt), gt(apiKeys.revokedAt, sql`${sql.placeholder('now')}::timestamptz`)),
         gt(apiKeys.expiresAt, sql`${sql.placeholder('now')}::timestamptz`),
         isNull(accounts.disabledAt),
@@ -133,7 +134,7 @@ const isNotRevoked = (now: Date) => or(isNull(apiKeys.revokedAt), gt(apiKeys.rev
 /** The keys of an account, newest first, the revoked ones left out. */
 export function listApiKeys(db: Database, accountId: string, now: Date): Promise<ApiKey[]> {
   return db
-    .select(COLUMNS)
+    .select(API_KEY_COLUMNS)
     .from(apiKeys)
     .where(and(eq(apiKeys.accountId, accountId), isNotRevoked(now)))
     .orderBy(desc(apiKeys.createdAt))
@@ -179,7 +180,7 @@ export async function rotateApiKey(
 ): Promise<IssuedApiKey> {
   return db.transaction(async (tx) => {
     const [old] = await tx
-      .select(COLUMNS)
+      .select(API_KEY_COLUMNS)
       .from(apiKeys)
       .where(
         and(

@@ -1,10 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { RECENT_SIGN_IN } from '../credentials/authorize.ts'
 import { accountIdOf, originOf, requirePrincipal } from '../credentials/plugin.ts'
 import type { Principal } from '../credentials/principal.ts'
 import type { Database } from '../database/client.ts'
 import { UUID } from '../database/identifiers.ts'
 import { InvalidScope, NotFound } from '../errors.ts'
+import { Done, MaybeMoment, MaybeText, Moment, Texts } from '../http/schemas.ts'
+import type { Limit } from '../limits/limits.ts'
 import { API_SCOPES } from '../resources/scopes.ts'
 import {
   type ApiKey,
@@ -20,6 +23,8 @@ export interface ApiKeyRoutesOptions {
   readonly db: Database
   /** What keys begin with. Not named `prefix`, which Fastify would put before the routes. */
   readonly keyPrefix: string
+  /** Keys that an account makes. */
+  readonly made: Limit
 }
 
 const DEFAULT_DAYS = 90
@@ -42,20 +47,56 @@ const Rotate = Type.Object(
 /** A pattern, because the format `uuid` takes `urn:uuid:` too, which no column does. */
 const Params = Type.Object({ id: Type.String({ pattern: UUID.source }) })
 
+const Made = Type.Object({
+  message: Type.String(),
+  apiKey: Type.String({ description: 'The key itself, which is shown this once.' }),
+  id: Type.String(),
+  prefix: Type.String(),
+  scopes: Texts,
+  expiresAt: Moment,
+  warning: Type.String(),
+})
+const Listed = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  prefix: Type.String({ description: 'What the key begins with.' }),
+  scopes: Texts,
+  createdAt: Moment,
+  expiresAt: Moment,
+  lastUsedAt: MaybeMoment,
+  lastUsedFrom: MaybeText,
+  useCount: Type.Integer(),
+})
+const tags = ['api-keys']
+
 /** An account's API keys. */
-export const apiKeyRoutes: FastifyPluginAsyncTypebox<ApiKeyRoutesOptions> = async (app, { db, keyPrefix }) => {
+export const apiKeyRoutes: FastifyPluginAsyncTypebox<ApiKeyRoutesOptions> = async (app, { db, keyPrefix, made }) => {
   app.post(
     '/api/auth/apikey/generate',
-    { schema: { body: Generate }, config: { access: { credentials: ['first_party_jwt'] } } },
+    {
+      schema: {
+        summary: 'Make an API key',
+        description: 'Without `permissions` it can only read. It can never do more than the account that makes it.',
+        tags,
+        body: Generate,
+        response: { 201: Made },
+      },
+      config: {
+        access: { credentials: ['first_party_jwt'], maxAge: RECENT_SIGN_IN },
+        problems: { 400: ['invalid_scope'], 409: ['too_many_api_keys'] },
+      },
+    },
     async (request, reply) => {
       const principal = requirePrincipal(request)
       const { name, permissions, expiresInDays = DEFAULT_DAYS } = request.body
       const scope = requireHeld(principal, permissions?.length ? permissions : DEFAULT_SCOPE)
+      const accountId = requireAccount(principal)
+      await made.count(accountId)
       const now = new Date()
       const expiresAt = apiKeyExpiry(now, expiresInDays)
       const issued = await issueApiKey(
         db,
-        { accountId: requireAccount(principal), name, scope, expiresAt, prefix: keyPrefix },
+        { accountId, name, scope, expiresAt, prefix: keyPrefix },
         now,
         originOf(request),
       )
@@ -64,14 +105,35 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox<ApiKeyRoutesOptions> = asyn
     },
   )
 
-  app.get('/api/keys', { config: { access: { credentials: 'any', scope: 'keys:read' } } }, async (request) => {
-    const keys = await listApiKeys(db, requireAccount(requirePrincipal(request)), new Date())
-    return { keys: keys.map(listed) }
-  })
+  app.get(
+    '/api/keys',
+    {
+      schema: {
+        summary: 'List API keys',
+        description: 'The live keys of the account, without the keys themselves.',
+        tags,
+        response: { 200: Type.Object({ keys: Type.Array(Listed) }) },
+      },
+      config: { access: { credentials: 'any', scope: 'keys:read' }, problems: { 404: ['not_found'] } },
+    },
+    async (request) => {
+      const keys = await listApiKeys(db, requireAccount(requirePrincipal(request)), new Date())
+      return { keys: keys.map(listed) }
+    },
+  )
 
   app.delete(
     '/api/keys/:id',
-    { schema: { params: Params }, config: { access: { credentials: 'any', scope: 'keys:write' } } },
+    {
+      schema: {
+        summary: 'Revoke an API key',
+        description: 'It is refused from the next request on.',
+        tags,
+        params: Params,
+        response: { 200: Done },
+      },
+      config: { access: { credentials: 'any', scope: 'keys:write' } },
+    },
     async (request) => {
       await revokeApiKey(
         db,
@@ -87,13 +149,25 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox<ApiKeyRoutesOptions> = asyn
   app.post(
     '/api/keys/:id/rotate',
     {
-      schema: { params: Params, body: Rotate },
-      config: { access: { credentials: 'any', scope: 'keys:write' } },
+      schema: {
+        summary: 'Replace an API key',
+        description: 'Makes a key of the same name, scopes and end; the old one is good for `overlapSeconds` more.',
+        tags,
+        params: Params,
+        body: Rotate,
+        response: { 201: Made },
+      },
+      config: {
+        access: { credentials: 'any', scope: 'keys:write' },
+        problems: { 400: ['invalid_scope'], 409: ['too_many_api_keys'] },
+      },
     },
     async (request, reply) => {
       const principal = requirePrincipal(request)
+      const accountId = requireAccount(principal)
+      await made.count(accountId)
       const input = {
-        accountId: requireAccount(principal),
+        accountId,
         id: request.params.id,
         overlapSeconds: request.body?.overlapSeconds ?? 0,
         held: principal.scope,

@@ -6,7 +6,10 @@ import { auditEvents } from '../database/schema.ts'
 /** Who asked for a change, through what and from where. */
 export interface Origin {
   /** Who did it, where that is not the subject itself. */
-  readonly actor?: { readonly kind: 'operator' } | undefined
+  readonly actor?:
+    | { readonly kind: 'operator' }
+    | { readonly kind: 'account' | 'client'; readonly id: string }
+    | undefined
   /** The credential it was asked with, by its identifier. */
   readonly credential?: { readonly kind: string; readonly id: string } | undefined
   /** The client through which it was asked. */
@@ -37,11 +40,11 @@ export function createEventBatch(db: Database): Batch<AuditEvent> {
   return createBatch(async (events) => {
     const rows = JSON.stringify(events.map(rowOf))
     await db.execute(sql`
-      insert into audit_events (type, outcome, actor_kind, subject_kind, subject_id, client_id, credential_kind,
+      insert into audit_events (type, outcome, actor_kind, actor_id, subject_kind, subject_id, client_id, credential_kind,
         credential_id, from_address, details)
-      select type, outcome, "actorKind", "subjectKind", "subjectId", "clientId", "credentialKind", "credentialId",
+      select type, outcome, "actorKind", "actorId", "subjectKind", "subjectId", "clientId", "credentialKind", "credentialId",
         "from", details
-      from json_to_recordset(${rows}::json) as events (type text, outcome text, "actorKind" text, "subjectKind" text,
+      from json_to_recordset(${rows}::json) as events (type text, outcome text, "actorKind" text, "actorId" text, "subjectKind" text,
         "subjectId" text, "clientId" text, "credentialKind" text, "credentialId" text, "from" text, details jsonb)`)
   })
 }
@@ -56,6 +59,7 @@ function rowOf(event: AuditEvent): typeof auditEvents.$inferInsert {
     type: event.type,
     outcome: event.outcome ?? 'success',
     actorKind: event.actor?.kind,
+    actorId: event.actor !== undefined && 'id' in event.actor ? event.actor.id : undefined,
     subjectKind: event.subject?.kind,
     subjectId: event.subject?.id,
     clientId: event.clientId,

@@ -1,8 +1,9 @@
 import { and, asc, getTableColumns, isNotNull, sql } from 'drizzle-orm'
 import type { Database } from '../database/client.ts'
-import { auditCheckpoints, auditEvents } from '../database/schema.ts'
+import { auditEvents } from '../database/schema.ts'
 import { type ChainedEvent, toChained } from './chain.ts'
 import { checkpointHeader } from './checkpoint.ts'
+import { auditCheckpoints } from './schema.ts'
 
 /** The log in its order: each checkpoint, then the events it signs. */
 export type Entry = { readonly checkpoint: string } | { readonly event: ChainedEvent; readonly hash: string }

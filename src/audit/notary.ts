@@ -1,9 +1,10 @@
 import { asc, desc, isNull, sql } from 'drizzle-orm'
 import type { Database } from '../database/client.ts'
-import { auditCheckpoints, auditEvents } from '../database/schema.ts'
+import { auditEvents } from '../database/schema.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import { GENESIS, link, toChained } from './chain.ts'
 import { openCheckpoint, signCheckpoint } from './checkpoint.ts'
+import { auditCheckpoints } from './schema.ts'
 
 /** Events that are linked at once, under one signature. */
 const BATCH = 250

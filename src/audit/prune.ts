@@ -1,8 +1,9 @@
 import { desc, gte, lt, sql } from 'drizzle-orm'
 import type { Database } from '../database/client.ts'
-import { auditCheckpoints, auditEvents } from '../database/schema.ts'
+import { auditEvents } from '../database/schema.ts'
 import { InvalidRequest } from '../errors.ts'
 import { OPERATOR, record } from './audit.ts'
+import { auditCheckpoints } from './schema.ts'
 
 /**
  * Deletes the days of the log before one, but never the newest, from which the chain goes on; the event that tells of it names the last hash that went, so that

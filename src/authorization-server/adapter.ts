@@ -4,11 +4,12 @@ import { record } from '../audit/audit.ts'
 import { createBatch } from '../database/batch.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
-import { providerModels } from '../database/schema.ts'
+import { providerModels, revokedTokens } from '../database/schema.ts'
 import { statement } from '../database/statement.ts'
 import { digest } from '../secrets/opaque-token.ts'
 import { wasUnderWay } from '../secrets/single-use.ts'
-import { originOfEngine } from './audit-trail.ts'
+import { originOfEngine, ownerOf } from './audit-trail.ts'
+import { endGrant, heldGrant, holdGrantOf } from './end-grant.ts'
 import type { RefreshRetries } from './refresh-retries.ts'
 import { fromStored, toStored } from './stored-payload.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
@@ -42,13 +43,13 @@ const byId = statement((db) =>
 export function createModelAdapter(model: string, work: UnitOfWork, retries?: RefreshRetries): Adapter {
   const machineTokens =
     model === 'ClientCredentials' ? createBatch<Row>((rows) => insertAll(work.pool, rows)) : undefined
+  const grantOf = heldGrant(sql`${providerModels.grantId}`, 'key share')
   const key = (id: string) => and(eq(providerModels.model, model), eq(providerModels.id, digest(id)))
 
   return {
     async upsert(id, payload, expiresIn) {
       if (retries?.isGivenAgain(id)) return
       const row = rowOf(model, id, payload, expiresIn)
-      if (model === 'ReplayDetection') return insertOnce(work.db, row)
       if (machineTokens !== undefined) return machineTokens.write(row)
       if (OF_A_GRANT.has(model) && row.grantId !== null)
         return insertUnderGrant(work.db, { ...row, grantId: row.grantId })
@@ -83,45 +84,47 @@ export function createModelAdapter(model: string, work: UnitOfWork, retries?: Re
       const consumed = await work.db
         .update(providerModels)
         .set({ consumedAt: new Date() })
-        .where(and(key(id), isNull(providerModels.consumedAt)))
+        .where(and(key(id), isNull(providerModels.consumedAt), sql`exists (${grantOf})`))
         .returning({ id: providerModels.id })
-      if (consumed.length > 0 || (await retries?.isRetry(id))) return
-      throw new errors.InvalidGrant('consumed by another request')
+      if (consumed.length > 0) return
+      // It has locked what it has not consumed, and whoever comes next would wait until this request is done.
+      if (work.db !== work.pool) await work.db.execute(sql`rollback and chain`)
+      if (await retries?.isRetry(id)) return
+      throw new errors.InvalidGrant('consumed by another request, or its grant is over')
     },
 
-    async destroy(id) {
-      const now = new Date()
-      await work.db.transaction(async (tx) => {
-        const [destroyed] = await tx.delete(providerModels).where(key(id)).returning({
+    /** A refresh token is destroyed because it was revoked, or is a copy: its grant ends with it. */
+    destroy: (id) =>
+      work.atOnce(async () => {
+        const { db } = work
+        if (model === 'Grant') return endGrant(work, id)
+        if (model === 'RefreshToken') await holdGrantOf(db, model, digest(id))
+        const [destroyed] = await db.delete(providerModels).where(key(id)).returning({
           accountId: providerModels.accountId,
           clientId: providerModels.clientId,
+          grantId: providerModels.grantId,
+          expiresAt: providerModels.expiresAt,
         })
-        const isGrant = model === 'Grant'
-        if (IS_ACCESS_TOKEN.has(model)) await announce(tx, [`token ${digest(id)}`], now)
-        if (isGrant) await announce(tx, [`grant ${id}`], now)
-        if (destroyed === undefined || !(isGrant || IS_REVOKED.has(model))) return
-        await record(tx, {
-          type: isGrant ? 'grant.end' : 'token.revoke',
+        if (IS_ACCESS_TOKEN.has(model)) await rememberRevoked(db, digest(id), destroyed?.expiresAt)
+        if (destroyed === undefined || !IS_REVOKED.has(model)) return
+        await record(db, {
+          type: 'token.revoke',
           ...originOfEngine(Provider.ctx),
           subject: ownerOf(destroyed),
           clientId: destroyed.clientId ?? undefined,
-          details: isGrant ? { grant: id, at: Provider.ctx?.oidc.route } : { model, token: digest(id) },
+          details: { model, token: digest(id) },
         })
-      })
-    },
+        if (model === 'RefreshToken' && destroyed.grantId !== null) await endGrant(work, destroyed.grantId)
+      }),
 
-    async revokeByGrantId(grantId) {
-      await work.db.transaction(async (tx) => {
-        await tx.delete(providerModels).where(and(eq(providerModels.grantId, grantId), eq(providerModels.model, model)))
-        if (IS_ACCESS_TOKEN.has(model)) await announce(tx, [`grant ${grantId}`], new Date())
-      })
-    },
+    revokeByGrantId: (grantId) => work.atOnce(() => endGrant(work, grantId)),
   }
 }
 
-function ownerOf({ accountId, clientId }: { accountId: string | null; clientId: string | null }) {
-  if (accountId !== null) return { kind: 'account', id: accountId } as const
-  return clientId === null ? undefined : ({ kind: 'client', id: clientId } as const)
+/** What was exchanged for a token asks whether it was revoked by its name, when its row is gone. */
+async function rememberRevoked(db: Database, tokenId: string, expiresAt: Date | null | undefined): Promise<void> {
+  if (expiresAt) await db.insert(revokedTokens).values({ tokenId, expiresAt }).onConflictDoNothing()
+  await announce(db, [`token ${tokenId}`], new Date())
 }
 
 type Row = typeof providerModels.$inferInsert & { grantId: string | null }
@@ -148,7 +151,7 @@ async function insertUnderGrant(db: Database, row: Row & { grantId: string }): P
     select ${row.model}::text, ${row.id}::text, ${JSON.stringify(row.payload)}::json, ${row.grantId}::text,
            ${row.userCode ?? null}::text, ${row.accountId ?? null}::text, ${row.clientId ?? null}::text,
            ${row.expiresAt?.toISOString() ?? null}::timestamptz
-    from (select 1 from provider_models where model = 'Grant' and grant_id = ${row.grantId} for key share) as live
+    from (${heldGrant(row.grantId, 'key share')}) as live
     on conflict (model, id) do update set payload = excluded.payload, expires_at = excluded.expires_at
     returning id`)
   if (stored.length === 0) throw new errors.InvalidGrant('the grant is gone')
@@ -160,12 +163,6 @@ async function insertAll(db: Database, rows: readonly Row[]): Promise<void> {
     insert into provider_models (model, id, payload, client_id, expires_at)
     select model, id, payload, "clientId", "expiresAt" from json_to_recordset(${JSON.stringify(rows)}::json)
       as rows (model text, id text, payload json, "clientId" text, "expiresAt" timestamptz)`)
-}
-
-/** A `jti` is remembered by whoever comes first (RFC 7523 3, RFC 9449 11.1). */
-async function insertOnce(db: Database, row: Row): Promise<void> {
-  const stored = await db.insert(providerModels).values(row).onConflictDoNothing().returning({ id: providerModels.id })
-  if (stored.length === 0) throw new errors.InvalidClientAuth('the assertion was used before')
 }
 
 async function findBy(db: Database, model: string, condition: ReturnType<typeof eq>) {

@@ -1,19 +1,33 @@
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { AuditEvent, Origin } from '../audit/audit.ts'
 import type { Refusals } from '../audit/refusals.ts'
+import { DEPENDS_ON } from '../credentials/lineage.ts'
+import { UUID } from '../database/identifiers.ts'
 import { digest } from '../secrets/opaque-token.ts'
 
 /** What refused requests are called in the audit, by route of the engine. */
 const REFUSED: Readonly<Record<string, string>> = {
   authorization: 'authorization.request',
+  pushed_authorization_request: 'authorization.push',
+  device_authorization: 'device_authorization.request',
+  backchannel_authentication: 'backchannel_authentication.request',
   token: 'token.issue',
   introspection: 'token.introspect',
   revocation: 'token.revoke',
   registration: 'client.register',
+  client: 'client.read',
+  client_update: 'client.update',
+  client_delete: 'client.delete',
 }
 
-/** Answers that ask a client to go another way, and refuse nothing. */
-const NO_REFUSAL = new Set(['login_required', 'consent_required', 'interaction_required', 'access_denied'])
+/** Answers that ask a client to go another way or to wait, and refuse nothing. */
+const NO_REFUSAL = new Set([
+  'login_required',
+  'consent_required',
+  'interaction_required',
+  'access_denied',
+  'authorization_pending',
+])
 
 /** Who makes a request to the engine; of a client only one that is ours, never the text that was sent. */
 export function originOfEngine(ctx: KoaContextWithOIDC | undefined): Origin {
@@ -27,21 +41,42 @@ export function originOfEngine(ctx: KoaContextWithOIDC | undefined): Origin {
 export function issueOf(ctx: KoaContextWithOIDC, isRetry: boolean): AuditEvent {
   const { client, entities, params } = ctx.oidc
   const token = entities.AccessToken ?? entities.ClientCredentials
-  const accountId = entities.Account?.accountId
   return {
     type: 'token.issue',
     ...originOfEngine(ctx),
-    subject:
-      accountId === undefined ? { kind: 'client', id: client?.clientId ?? '' } : { kind: 'account', id: accountId },
+    subject: ownerOf({
+      accountId: entities.Account?.accountId ?? entities.AccessToken?.accountId,
+      clientId: client?.clientId,
+    }),
     credential: token && { kind: 'access_token', id: nameOf(token) },
     details: {
       grantType: params?.grant_type,
       scope: token?.scope,
       resource: token?.aud,
       grant: entities.Grant?.jti,
+      dependsOn: token?.extra?.[DEPENDS_ON],
+      act: token?.extra?.act,
       ...(isRetry ? { retry: true } : {}),
     },
   }
+}
+
+/** That a client pushed an authorization request: what it asks for, as far as it was found to be in order. */
+export function pushOf(ctx: KoaContextWithOIDC): AuditEvent {
+  const { client, params } = ctx.oidc
+  return {
+    type: 'authorization.push',
+    ...originOfEngine(ctx),
+    subject: { kind: 'client', id: client?.clientId ?? '' },
+    details: { scope: params?.scope, resource: params?.resource },
+  }
+}
+
+/** Whose something of the engine is. What was exchanged for a client's token has that client where else an account is. */
+export function ownerOf({ accountId, clientId }: { accountId?: string | null; clientId?: string | null }) {
+  if (accountId && UUID.test(accountId)) return { kind: 'account', id: accountId } as const
+  const id = accountId || clientId
+  return id ? ({ kind: 'client', id } as const) : undefined
 }
 
 /** A name for an access token: the `jti` of a JWT; the digest of an opaque one, whose identifier is the token itself. */

@@ -13,6 +13,7 @@ export function tellFailure(provider: Provider, log: FastifyBaseLogger): void {
     const away = isDatabaseUnavailable(error)
     ctx.status = away ? 503 : 500
     if (away) ctx.set('Retry-After', '2')
+    ctx.remove('set-cookie')
     if (ctx.accepts('json', 'html') === 'html') {
       ctx.type = 'html'
       ctx.body = renderView('error', {
@@ -28,7 +29,13 @@ export function tellFailure(provider: Provider, log: FastifyBaseLogger): void {
   }
 
   provider.on('server_error', tell)
-  provider.addListener('error' as never, ((error: unknown) => log.error({ err: error }, 'the engine failed')) as never)
+  provider.addListener(
+    'error' as never,
+    ((error: unknown, ctx?: KoaContextWithOIDC) => {
+      const isOfClient = error !== undefined && ctx?.req.socket?.errored === error
+      log[isOfClient ? 'info' : 'error']({ err: error }, isOfClient ? 'the client went away' : 'the engine failed')
+    }) as never,
+  )
   provider.use(async (ctx: KoaContextWithOIDC, next) => {
     try {
       await next()

@@ -1,19 +1,19 @@
 import type { AccessToken, Client, ClientCredentials, KoaContextWithOIDC, RefreshToken } from 'oidc-provider'
 import { findAccount } from '../accounts/accounts.ts'
+import type { Examined } from '../credentials/examine.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
 type Token = AccessToken | ClientCredentials | RefreshToken
 
 /**
- * Who may ask about a token (RFC 7662 4): the client it was issued to, and the operator's machine
- * clients, which is what a resource server authenticates as. Refresh tokens are their client's only.
- * Nobody may about one whose account is disabled: it is not active any more.
+ * Which tokens the engine itself is to describe (RFC 7662 4): refresh tokens, to their client, as long as their account
+ * is not disabled. Every other credential is examined and described as requests are judged.
  */
 export function createIntrospectionPolicy(work: UnitOfWork) {
   return async (_ctx: KoaContextWithOIDC, client: Client, token: Token): Promise<boolean> => {
-    const accountId = 'accountId' in token ? token.accountId : undefined
-    if (accountId !== undefined && (await findAccount(work.db, accountId)) === undefined) return false
-    return token.clientId === client.clientId || (isResourceServer(client) && token.kind !== 'RefreshToken')
+    if (token.kind !== 'RefreshToken' || token.clientId !== client.clientId) return false
+    const { accountId } = token as RefreshToken
+    return accountId !== undefined && (await findAccount(work.db, accountId)) !== undefined
   }
 }
 
@@ -28,7 +28,21 @@ export async function mayRevoke(_ctx: KoaContextWithOIDC, client: Client, token:
   return false
 }
 
-/** Whether a client is one the operator registered for a server of his own. */
-export function isResourceServer(client: Client): boolean {
-  return client.clientAuthMethod !== 'none' && client.grantTypeAllowed('client_credentials') && client.dynamic !== true
+/** Whether a credential is for a resource that the operator registered a client as a server of. */
+export function isMeantFor(client: Client, { audience }: Pick<Examined, 'audience'>): boolean {
+  return audience !== undefined && ((client.serves as string[] | undefined) ?? []).includes(audience)
+}
+
+/**
+ * Whether a client is told of a credential as a server of the resource that it is for (RFC 7662 4): one that the operator
+ * created for servers, and named no resources for, serves all of them.
+ */
+export function isToldOf(client: Client, examined: Examined): boolean {
+  const servesAll = client.serves === undefined && client.grantTypeAllowed('client_credentials')
+  return servesAll || isMeantFor(client, examined)
+}
+
+/** Whether a credential is in a client's hands as its own: it was issued to it, or the client is an app of ours. */
+export function isHeldBy(client: Client, { principal: { credential, clientId } }: Examined): boolean {
+  return credential.kind === 'access_token' ? clientId === client.clientId : client.first_party === true
 }

@@ -1,4 +1,5 @@
-import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
+import type { AccessToken, ClientCredentials, Configuration, KoaContextWithOIDC } from 'oidc-provider'
+import { ACCESS_TOKEN_LIFETIME } from '../resources/schema.ts'
 
 const MINUTE = 60
 const DAY = 24 * 60 * MINUTE
@@ -6,17 +7,20 @@ const DAY = 24 * 60 * MINUTE
 /** Seconds a person's permission to a client lasts. Refreshing never extends it (RFC 9700 4.14.2). */
 export const GRANT_LIFETIME = 30 * DAY
 
-/** Seconds an access token lasts, unless its grant ends before. */
-export const ACCESS_TOKEN_LIFETIME = 10 * MINUTE
-
 /** Seconds of a provider session, for as long as which its ID tokens serve as hints when people sign out. */
 export const SESSION_LIFETIME = 14 * DAY
 
+/** The most that a client may have a person think about its request (CIBA 7.1 `requested_expiry`). */
+const LONGEST_REQUEST = 30 * MINUTE
+
 /** How long each thing the engine issues is good for, in seconds. */
 export const lifetimes: NonNullable<Configuration['ttl']> = {
-  AccessToken: (ctx) => withinGrant(ctx, ACCESS_TOKEN_LIFETIME),
+  AccessToken: (ctx, token) => withinGrant(ctx, lifetimeOf(token)),
   AuthorizationCode: MINUTE,
-  ClientCredentials: ACCESS_TOKEN_LIFETIME,
+  BackchannelAuthenticationRequest: ({ oidc }) =>
+    Math.min(Number(oidc.params?.requested_expiry ?? 10 * MINUTE), LONGEST_REQUEST),
+  ClientCredentials: (_ctx, token) => lifetimeOf(token),
+  DeviceCode: 10 * MINUTE,
   Grant: GRANT_LIFETIME,
   IdToken: 10 * MINUTE,
   Interaction: 60 * MINUTE,
@@ -25,6 +29,11 @@ export const lifetimes: NonNullable<Configuration['ttl']> = {
     return withinGrant(ctx, rotated?.remainingTTL ?? GRANT_LIFETIME)
   },
   Session: SESSION_LIFETIME,
+}
+
+/** As long as its resource says; one for none, which has OpenID scopes alone, as long as most. */
+function lifetimeOf({ resourceServer }: AccessToken | ClientCredentials): number {
+  return resourceServer?.accessTokenTTL ?? ACCESS_TOKEN_LIFETIME
 }
 
 /** What was granted ends what is issued under it. */

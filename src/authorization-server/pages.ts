@@ -1,5 +1,6 @@
 import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider'
 import { renderView } from '../http/views.ts'
+import { signOutSecretOf } from './engine-internals.ts'
 
 function show(ctx: KoaContextWithOIDC, view: string, data: object): void {
   ctx.type = 'html'
@@ -8,10 +9,10 @@ function show(ctx: KoaContextWithOIDC, view: string, data: object): void {
 
 /** Asks whether to sign out (OpenID Connect RP-Initiated Logout 1.0, 2). */
 export async function renderSignOut(ctx: KoaContextWithOIDC): Promise<void> {
-  const { client, session } = ctx.oidc
+  const { client } = ctx.oidc
   show(ctx, 'sign-out', {
     action: ctx.oidc.urlFor('end_session_confirm'),
-    xsrf: (session as unknown as { state: { secret: string } }).state.secret,
+    xsrf: signOutSecretOf(ctx),
     client: client && { name: client.clientName ?? client.clientId },
   })
 }

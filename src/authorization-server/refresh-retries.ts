@@ -1,9 +1,10 @@
 import { aliasedTable, and, eq, gt, inArray, isNull } from 'drizzle-orm'
-import { Provider } from 'oidc-provider'
+import { type KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { providerModels } from '../database/schema.ts'
 import { digest, makeOpaqueToken } from '../secrets/opaque-token.ts'
 import { mayRetry } from '../secrets/single-use.ts'
 import type { Successors } from '../secrets/successors.ts'
+import { rotatedRefreshToken } from './engine-internals.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
 /**
@@ -15,8 +16,8 @@ export interface RefreshRetries {
   isRetry(token: string): Promise<boolean>
   /** Whether this is the successor that the token request under way gives again; it is stored already. */
   isGivenAgain(token: string): boolean
-  /** Whether the token request under way gives a successor again. */
-  isRetrying(): boolean
+  /** Whether a token request gives, or gave, a successor again. */
+  isRetrying(ctx: KoaContextWithOIDC): boolean
   /** The identifier of a refresh token that the engine makes: random, or derived from the one it follows. */
   makeToken(): string
 }
@@ -56,21 +57,13 @@ export function createRefreshRetries(work: UnitOfWork, successors: Successors): 
       return ctx !== undefined && givenAgain.get(ctx.req) === token
     },
 
-    isRetrying() {
-      const { ctx } = Provider
-      return ctx !== undefined && givenAgain.has(ctx.req)
-    },
+    isRetrying: ({ req }) => givenAgain.has(req),
 
     makeToken() {
       const { ctx } = Provider
-      const rotated = ctx?.oidc.entities.RotatedRefreshToken?.jti
+      const rotated = rotatedRefreshToken()
       if (ctx === undefined || rotated === undefined) return makeOpaqueToken()
       return givenAgain.get(ctx.req) ?? successors.of(rotated)
     },
   }
-}
-
-/** Has the engine name its refresh tokens so. */
-export function nameRefreshTokens({ RefreshToken }: Provider, { makeToken }: RefreshRetries): void {
-  Object.assign(RefreshToken.prototype, { generateTokenId: makeToken })
 }

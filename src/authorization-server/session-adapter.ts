@@ -3,6 +3,7 @@ import { type Adapter, errors, Provider } from 'oidc-provider'
 import { providerModels } from '../database/schema.ts'
 import { digest } from '../secrets/opaque-token.ts'
 import { createModelAdapter, rowOf } from './adapter.ts'
+import { keepPushedRequest } from './pushed-requests.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
 /** What a request has found, and what has become of it since. */
@@ -49,8 +50,13 @@ export function createSessionAdapter(work: UnitOfWork): Adapter {
 
 /** Stores interactions. Of two requests that resume one, as by a form that was sent twice, one does. */
 export function createInteractionAdapter(work: UnitOfWork): Adapter {
+  const adapter = createModelAdapter('Interaction', work)
   return {
-    ...createModelAdapter('Interaction', work),
+    ...adapter,
+
+    async upsert(id, payload, expiresIn) {
+      await adapter.upsert(id, await keepPushedRequest(work, payload, expiresIn), expiresIn)
+    },
 
     async destroy(id) {
       if (!(await deleteOne('Interaction', id, work))) throw new errors.SessionNotFound('resumed by another request')
@@ -58,7 +64,9 @@ export function createInteractionAdapter(work: UnitOfWork): Adapter {
   }
 }
 
+/** What comes after it, such as a code or another session, is there when it is gone, or it is not gone. */
 async function deleteOne(model: string, id: string, work: UnitOfWork): Promise<boolean> {
+  await work.begin()
   const deleted = await work.db.delete(providerModels).where(isRow(model, id)).returning({ id: providerModels.id })
   return deleted.length > 0
 }

@@ -1,6 +1,7 @@
-import { createAccount, ROLES, setDisabled, setRole } from '../accounts/accounts.ts'
+import { createAccount, ROLES, requireAccount } from '../accounts/accounts.ts'
+import { setDisabled, setRole } from '../accounts/change-account.ts'
 import { OPERATOR } from '../audit/audit.ts'
-import { PASSWORD_MAX_LENGTH, PASSWORD_MIN_LENGTH } from '../secrets/password.ts'
+import { signOutEverywhere } from '../sessions/sign-out-everywhere.ts'
 import {
   type Command,
   type CommandContext,
@@ -27,11 +28,9 @@ export const accountCommands: readonly Command[] = [
       if (context.options['password-stdin'] !== true)
         throw new UsageError('--password-stdin is missing: a password is never an argument')
       const password = await context.readLine()
-      if (password.length < PASSWORD_MIN_LENGTH || password.length > PASSWORD_MAX_LENGTH) {
-        throw new UsageError(`a password has ${PASSWORD_MIN_LENGTH} to ${PASSWORD_MAX_LENGTH} characters`)
-      }
       const name = typeof context.options.name === 'string' ? context.options.name : undefined
-      const account = await createAccount(context.db, { email, password, name, role }, OPERATOR)
+      const host = new URL(context.config.issuer).hostname
+      const account = await createAccount(context.db, { email, password, name, role, host }, OPERATOR)
       return { id: account.id, email: account.email, role: account.role }
     },
   },
@@ -63,6 +62,23 @@ export const accountCommands: readonly Command[] = [
     summary: 'Let a disabled account in again',
     options: {},
     run: (context) => changeDisabled(context, false),
+  },
+  {
+    name: 'accounts sign-out',
+    usage: 'ID | --all',
+    takesArgument: true,
+    summary: 'Sign an account, or every account, out wherever it is signed in; keys and offline access stay',
+    options: { all: { type: 'boolean' } },
+    async run(context) {
+      const { db, now, options } = context
+      if (options.all === true) {
+        if (context.positionals.length > 0) throw new UsageError('give an account identifier or --all')
+        return { sessions: await signOutEverywhere(db, undefined, now, OPERATOR) }
+      }
+      const id = requireArgument(context, 'account identifier, or --all')
+      await requireAccount(db, id)
+      return { id, sessions: await signOutEverywhere(db, id, now, OPERATOR) }
+    },
   },
 ]
 

@@ -45,6 +45,12 @@ export function requireOption(context: CommandContext, name: string): string {
   return value
 }
 
+/** The values of an option that may be there any number of times. */
+export function optionList(context: CommandContext, name: string): string[] {
+  const values = context.options[name]
+  return Array.isArray(values) ? values : []
+}
+
 /** The one argument a command has. */
 export function requireArgument(context: CommandContext, name: string): string {
   const [value, ...more] = context.positionals

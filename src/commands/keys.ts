@@ -1,5 +1,5 @@
 import { replaceCompromisedKeys, rotateSigningKeys } from '../keys/rotation.ts'
-import { isCurrent, isNext, isRetired, jwksMaxAge, type KeyStates } from '../keys/schedule.ts'
+import { isCurrent, isNext, isRetired, jwksMaxAge, type KeyStates, knownAt, stateOf } from '../keys/schedule.ts'
 import { listSigningKeys } from '../keys/signing-keys.ts'
 import type { Command } from './command.ts'
 
@@ -14,7 +14,7 @@ export const keyCommands: readonly Command[] = [
       return {
         keys: keys.map((key) => ({
           ...named(key),
-          state: isNext(key) ? 'next' : isCurrent(key) ? 'current' : 'retired',
+          state: stateOf(key),
           created_at: key.createdAt.toISOString(),
           activated_at: key.activatedAt?.toISOString() ?? null,
           retired_at: key.retiredAt?.toISOString() ?? null,
@@ -34,13 +34,12 @@ export const keyCommands: readonly Command[] = [
       else await rotateSigningKeys(db, sealer, now)
       const keys = await listSigningKeys(db)
       const signing = keys.filter(isCurrent)
-      const maxAge = jwksMaxAge(config.keyRotationDays)
-      const knownAt = Math.max(...signing.map(({ createdAt }) => createdAt.getTime())) + maxAge * 1000
+      const known = knownAt(keys, jwksMaxAge(config.keyRotationDays))
       return {
         signing: signing.map(named),
         next: keys.filter(isNext).map(named),
         retired: keys.filter(isRetired).map(named),
-        ...(knownAt > now.getTime() ? { caution: unknownUntil(new Date(knownAt)) } : {}),
+        ...(known > now ? { caution: unknownUntil(known) } : {}),
       }
     },
   },

@@ -8,7 +8,7 @@ import type { KeyRing } from '../keys/key-ring.ts'
 import { scopesOfRole } from '../resources/scopes.ts'
 import { FIRST_PARTY_JWT_TYPE, firstPartyIssuer } from '../sessions/first-party-jwt.ts'
 import { findLiveSession } from '../sessions/sessions.ts'
-import { bearerJwsHeader, bearerToken, requireForm } from './presented.ts'
+import { bearerJwsHeader, bearerToken, requireForm, requireMoment } from './presented.ts'
 import type { CredentialVerifier, IsUnchanged } from './verifier.ts'
 
 /**
@@ -55,7 +55,7 @@ export function createFirstPartyJwtVerifier({
       const sessionId = requireForm(payload.sid, UUID)
       const accountId = requireForm(payload.sub, UUID)
       const tags: Tag[] = [`session ${sessionId}`, `account ${accountId}`]
-      const believed = isRole(payload.role) && isUnchanged(tags, new Date(Number(payload.iat) * 1000))
+      const believed = isRole(payload.role) && isUnchanged(tags, requireMoment(payload.iat))
       const role = believed ? (payload.role as Role) : await currentRole(sessionId, accountId, now)
       return {
         principal: {
@@ -67,11 +67,11 @@ export function createFirstPartyJwtVerifier({
             kind: 'first_party_jwt',
             id: String(payload.jti),
             sessionId,
-            authenticatedAt: new Date(Number(payload.auth_time) * 1000),
+            authenticatedAt: requireMoment(payload.auth_time),
           },
         },
         tags,
-        expiresAt: new Date(Number(payload.exp) * 1000),
+        expiresAt: requireMoment(payload.exp),
       }
     },
   }

@@ -31,6 +31,7 @@ export interface CredentialsOptions {
  */
 export const credentials = fastifyPlugin(async (app: FastifyInstance, options: CredentialsOptions) => {
   app.decorateRequest('verified', undefined)
+  app.decorateRequest('nextNonce', undefined)
 
   app.addHook('onRoute', (route) => {
     const access = route.config?.access
@@ -47,10 +48,10 @@ function judge(access: Access, { authenticate, onPrincipal, onForbidden }: Crede
   const refuse = (error: Error, done: Done) =>
     done(access.credentials === 'optional' && error instanceof CredentialRequired ? undefined : error)
 
-  const admit = (verified: Verified, request: FastifyRequest, done: Done) => {
+  const admit = (verified: Verified, request: FastifyRequest, now: Date, done: Done) => {
     request.verified = verified
     try {
-      authorize(verified.principal, access)
+      authorize(verified.principal, access, now)
     } catch (error) {
       if (error instanceof PublicError) onForbidden(verified.principal, error, request)
       return done(error as Error)
@@ -59,19 +60,21 @@ function judge(access: Access, { authenticate, onPrincipal, onForbidden }: Crede
     done()
   }
 
-  return (request, _reply, done) => {
+  return (request, reply, done) => {
+    const now = new Date()
     let verified: Verified | Promise<Verified>
     try {
-      verified = authenticate(request, new Date())
+      verified = authenticate(request, now, access.resource?.(request))
     } catch (error) {
       return refuse(error as Error, done)
     }
     if (verified instanceof Promise) {
-      verified.then(
-        (found) => admit(found, request, done),
+      const tellNonce = () => void (request.nextNonce && reply.header('dpop-nonce', request.nextNonce))
+      verified.finally(tellNonce).then(
+        (found) => admit(found, request, now, done),
         (error: Error) => refuse(error, done),
       )
-    } else admit(verified, request, done)
+    } else admit(verified, request, now, done)
   }
 }
 
@@ -85,6 +88,13 @@ export function requirePrincipal(request: FastifyRequest): Principal {
 /** The principal of a request on a route where a credential is optional. */
 export function findPrincipal(request: FastifyRequest): Principal | undefined {
   return request.verified?.principal
+}
+
+/** The session of a request on a route that takes first-party JWTs alone, and whose it is. */
+export function requireSession(request: FastifyRequest): { readonly accountId: string; readonly sessionId: string } {
+  const { credential, subject } = requirePrincipal(request)
+  if (credential.kind !== 'first_party_jwt') throw new Error('this route takes a session')
+  return { accountId: subject.id, sessionId: credential.sessionId }
 }
 
 /** Finds an account that is not disabled. */

@@ -1,19 +1,42 @@
 import type { FastifyRequest } from 'fastify'
 import { InvalidCredential, InvalidRequest } from '../errors.ts'
 
+const SCHEMES = { Bearer: formsOf('bearer'), DPoP: formsOf('dpop') }
+
+function formsOf(scheme: string) {
+  return {
+    whole: new RegExp(`^${scheme} +([A-Za-z0-9\\-._~+/]+=*) *$`, 'i'),
+    begun: new RegExp(`^${scheme}(\\s|$)`, 'i'),
+  }
+}
+
 /**
  * The token of an `Authorization: Bearer` header (RFC 6750 2.1); the scheme in any case.
  * @returns undefined when there is no such header or it has another scheme
  * @throws {InvalidRequest} when the header is Bearer but not `Bearer <b64token>`
  */
 export function bearerToken(request: FastifyRequest): string | undefined {
+  return tokenOf(request, 'Bearer')
+}
+
+/** The token of an `Authorization: DPoP` header (RFC 9449 7.1), likewise. */
+export function dpopToken(request: FastifyRequest): string | undefined {
+  return tokenOf(request, 'DPoP')
+}
+
+function tokenOf(request: FastifyRequest, scheme: keyof typeof SCHEMES): string | undefined {
   const header = request.headers.authorization
   if (header === undefined) return undefined
-  const match = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i.exec(header)
+  const { whole, begun } = SCHEMES[scheme]
+  const match = whole.exec(header)
   if (match !== null) return match[1]
-  if (/^bearer(\s|$)/i.test(header))
-    throw new InvalidRequest('The Authorization header must be "Bearer" and one token.')
+  if (begun.test(header)) throw new InvalidRequest(`The Authorization header must be "${scheme}" and one token.`)
   return undefined
+}
+
+/** Whether a request presents its credential by the DPoP scheme, in whatever form. */
+export function isDpop({ headers }: FastifyRequest): boolean {
+  return SCHEMES.DPoP.begun.test(headers.authorization ?? '')
 }
 
 /** The value of an `X-API-Key` header. */
@@ -57,4 +80,17 @@ export function bearerJwsHeader(request: FastifyRequest): JwsHeader | undefined 
 export function requireForm(claim: unknown, form: RegExp): string {
   if (typeof claim !== 'string' || !form.test(claim)) throw new InvalidCredential('a claim is not of its form')
   return claim
+}
+
+/** The last second that a moment can be (ECMAScript 21.4.1.1). */
+const LAST_SECOND = 8_640_000_000_000
+
+/**
+ * The moment of a NumericDate claim (RFC 7519 2).
+ * @throws {InvalidCredential} when it is no number, or of no moment
+ */
+export function requireMoment(claim: unknown): Date {
+  if (typeof claim !== 'number' || !(Math.abs(claim) <= LAST_SECOND))
+    throw new InvalidCredential('a claim is no moment')
+  return new Date(claim * 1000)
 }

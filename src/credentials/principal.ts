@@ -16,6 +16,10 @@ export type Credential =
       readonly id: string
       readonly grantId?: string | undefined
       readonly expiresAt: Date
+      /** When the person signed in for whom it stands; a client's own has nobody who did. */
+      readonly authenticatedAt?: Date | undefined
+      /** Where its status is told, if it says so. */
+      readonly statusIndex?: number | undefined
     }
   | {
       readonly kind: 'first_party_jwt'
@@ -24,3 +28,6 @@ export type Credential =
       readonly authenticatedAt: Date
     }
   | { readonly kind: 'api_key'; readonly id: string }
+
+/** What callers are told of the kinds of credential. */
+export const WIRE_KINDS = { first_party_jwt: 'jwt', access_token: 'oauth', api_key: 'api_key' } as const

@@ -12,6 +12,8 @@ export interface VerifiedCache {
   put(key: string, verified: Verified): void
   /** From now on no entry that depends on this is given. */
   forget(tag: Tag): void
+  /** What was not asked for since the time before leaves. */
+  age(): void
   clear(): void
   /** What the entries take, as far as is known, with those that are only waiting to leave. */
   readonly bytes: number
@@ -25,9 +27,9 @@ interface Entry {
 }
 
 /**
- * Two generations, each of half the bytes: what comes or is used goes to the young one; when that is full it
- * becomes the old one, and what was not used since leaves with the former old one, all at once. Taking out the
- * oldest one by one would have to step over the places of those that left before.
+ * Two generations, each of half the bytes: what comes or is used goes to the young one; when that is full or has
+ * aged it becomes the old one, and what was not used since leaves with the former old one, all at once. Taking out
+ * the oldest one by one would have to step over the places of those that left before.
  *
  * A change is not looked for among the entries, it is numbered: an entry that is asked for compares what it
  * depends on with the changes since it was last compared, which mostly is none.
@@ -56,13 +58,15 @@ export function createVerifiedCache(maxBytes: number): VerifiedCache {
     else if (old.delete(key)) oldBytes -= entry.bytes
   }
 
+  const age = () => {
+    old = young
+    oldBytes = youngBytes
+    young = new Map()
+    youngBytes = 0
+  }
+
   const add = (key: string, entry: Entry) => {
-    if (youngBytes + entry.bytes > maxBytes / 2) {
-      old = young
-      oldBytes = youngBytes
-      young = new Map()
-      youngBytes = 0
-    }
+    if (youngBytes + entry.bytes > maxBytes / 2) age()
     young.set(key, entry)
     youngBytes += entry.bytes
   }
@@ -94,6 +98,7 @@ export function createVerifiedCache(maxBytes: number): VerifiedCache {
       changeOf.set(tag, changes)
       if (changeOf.size > MOST_CHANGES) lookThrough()
     },
+    age,
     clear() {
       young.clear()
       old.clear()

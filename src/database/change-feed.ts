@@ -35,6 +35,7 @@ export function hearChanges(carrier: ChangeCarrier, db: Database, handlers: Feed
   let beatenAt = Number.NEGATIVE_INFINITY
   let connections = 0
   let caughtUp = 0
+  let catchingUp: Promise<void> | undefined
 
   const hear = (message: string) => {
     // What was told before the beat was sent has come before it, however long it took.
@@ -49,7 +50,7 @@ export function hearChanges(carrier: ChangeCarrier, db: Database, handlers: Feed
   }
   const catchUpUntilDone = (connection: number) => {
     if (connection !== connections) return
-    catchUp(connection).catch((error: unknown) => {
+    catchingUp = catchUp(connection).catch((error: unknown) => {
       handlers.onError(error)
       setTimeout(() => catchUpUntilDone(connection), RETRY_MS).unref()
     })
@@ -61,8 +62,10 @@ export function hearChanges(carrier: ChangeCarrier, db: Database, handlers: Feed
   return {
     isCurrent: () => connections > 0 && caughtUp === connections && performance.now() - beatenAt < DEAF_AFTER_MS,
     async close() {
+      connections = 0
       clearInterval(beat)
       await carrier.close()
+      await catchingUp
     },
   }
 }

@@ -62,20 +62,33 @@ export function openDatabase(
       return query.text.startsWith('select') ? pool.share(run) : pool.reserve(run)
     }),
     begin: <T>(work: (transaction: object) => Promise<T>) =>
-      pool.reserve((connection) => inTransaction(connection, () => work(transactionOn(connection)))),
+      pool.reserve((connection) => {
+        const { transaction, end } = transactionOn(connection)
+        return inTransaction(connection, () => work(transaction).finally(end))
+      }),
   }
   return { db: drizzle(client as unknown as Sql, { schema }), close: pool.close }
 }
 
-/** The part of the driver's interface that Drizzle uses in a transaction. */
+/**
+ * The part of the driver's interface that Drizzle uses in a transaction. Work that failed may leave behind what still
+ * sends queries: once the transaction ends they are refused, since the connection is another's.
+ */
 function transactionOn(connection: Connection) {
   let savepoints = 0
+  let isOver = false
   const transaction = {
-    unsafe: runner((query) => connection.run(query)),
+    unsafe: runner((query) => {
+      if (isOver) return Promise.reject(new Error('the transaction of this query is over'))
+      return connection.run(query)
+    }),
     savepoint: <T>(work: (inner: object) => Promise<T>) =>
       inSavepoint(connection, `s${++savepoints}`, () => work(transaction)),
   }
-  return transaction
+  const end = () => {
+    isOver = true
+  }
+  return { transaction, end }
 }
 
 /**

@@ -17,9 +17,15 @@ const TABLES = [
   'provider_models',
   'revoked_tokens',
   'changes',
+  'status_slots',
   'first_party_refresh_tokens',
   'first_party_sessions',
+  'ping_notices',
   'one_time_links',
+  'upstream_attempts',
+  'attempts',
+  'back_offs',
+  'idempotency_keys',
 ]
 
 /** Deletes what has expired, again and again. */
@@ -28,10 +34,14 @@ export interface Expiry {
   close(): Promise<void>
 }
 
+/**
+ * @param also what else to delete each time, that has no moment at which it expires
+ */
 export function createExpiry(
   { db, address }: { db: Database; address: Address },
   onError: (error: unknown) => void,
   intervalMs: number = INTERVAL_MS,
+  also: (now: Date, closing: AbortSignal) => Promise<unknown> = async () => {},
 ): Expiry {
   const closing = new AbortController()
   const deletedSince = new Map<string, number>()
@@ -41,16 +51,17 @@ export function createExpiry(
       const since = deleted + (deletedSince.get(table) ?? 0)
       const isLarge = since >= LARGE && !closing.signal.aborted
       deletedSince.set(table, isLarge ? 0 : since)
-      if (isLarge) await compact(table, since)
+      if (isLarge) await compact(table)
     }
+    await also(new Date(), closing.signal)
   }
   /** Over a connection of its own, because it takes longer than a request may; the end does not wait for it either. */
-  const compact = async (table: string, deleted: number) => {
+  const compact = async (table: string) => {
     const patient = openDatabase(address, { max: 1, patient: true })
     const end = () => void patient.close()
     closing.signal.addEventListener('abort', end, { once: true })
     try {
-      await compactTable(patient.db, table, deleted, closing.signal)
+      await compactTable(patient.db, table, closing.signal)
     } catch (error) {
       if (!closing.signal.aborted) throw error
     } finally {

@@ -3,7 +3,7 @@ import { type ChangeFeed, type FeedHandlers, hearChanges, pollChanges } from './
 import { onAnnounce, type Tag } from './changes.ts'
 import type { Storage } from './storage.ts'
 
-/** Longer than any self-contained token lives: older changes cannot matter to one that is still good. */
+/** Changes before that are forgotten: of what is older only the database can tell. */
 const KEPT_MS = 15 * 60 * 1000
 /** A verification may overlap a change by this much and is not remembered. */
 const OVERLAP_MS = 2_000
@@ -22,7 +22,10 @@ export interface Rememberer {
 export interface LiveChanges {
   /** Whether this process hears of changes. While it does not, what it remembers is not to be trusted. */
   isCurrent(): boolean
-  /** Whether one of these changed, or is changing here, since a moment; if so only the database can tell. */
+  /**
+   * Whether one of these changed, or is changing here, since a moment, or may have because it was that long ago; if so
+   * only the database can tell.
+   */
   changedSince(tags: readonly Tag[], moment: Date, skewMs?: number): boolean
   /** Has a rememberer told from now on. */
   tell(rememberer: Rememberer): void
@@ -71,6 +74,7 @@ export async function openLiveChanges(
   return {
     isCurrent: feed.isCurrent,
     changedSince(tags, moment, skewMs = OVERLAP_MS) {
+      if (moment.getTime() - skewMs < Date.now() - KEPT_MS) return true
       if (changedAt.size === 0 && unsettledUntil.size === 0) return false
       return tags.some((tag) => {
         if ((unsettledUntil.get(tag) ?? 0) > Date.now()) return true

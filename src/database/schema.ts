@@ -10,15 +10,12 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
+import { bytes, createdAt, moment, transactionId } from './columns.ts'
 
-const moment = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 })
-const createdAt = () => moment('created_at').notNull().defaultNow()
-
-/** Resource owners (RFC 6749 1.1). `emailKey` is the e-mail as it is compared. */
+/** Resource owners (RFC 6749 1.1). `emailKey` is the e-mail as it is compared; who signs in elsewhere may have no password. */
 export const accounts = pgTable(
   'accounts',
   {
@@ -29,14 +26,17 @@ export const accounts = pgTable(
     role: text('role', { enum: ['user', 'admin', 'service'] })
       .notNull()
       .default('user'),
-    passwordHash: text('password_hash').notNull(),
+    passwordHash: text('password_hash'),
     disabledAt: moment('disabled_at'),
     createdAt: createdAt(),
   },
-  (table) => [index('accounts_created_at').on(table.createdAt, table.id)],
+  (table) => [
+    index('accounts_created_at').on(table.createdAt, table.id),
+    index('accounts_role').on(table.role, table.createdAt, table.id),
+  ],
 )
 
-/** First-party sessions: one row a sign-in. `expiresAt` is absolute and never moves. */
+/** First-party sessions: one row a sign-in, by password or at an upstream. `expiresAt` is absolute and never moves. */
 export const firstPartySessions = pgTable(
   'first_party_sessions',
   {
@@ -45,12 +45,13 @@ export const firstPartySessions = pgTable(
       .notNull()
       .references(() => accounts.id, { onDelete: 'cascade' }),
     authenticatedAt: moment('authenticated_at').notNull(),
+    upstreamIssuer: text('upstream_issuer'),
     expiresAt: moment('expires_at').notNull(),
     endedAt: moment('ended_at'),
     createdAt: createdAt(),
   },
   (table) => [
-    index('first_party_sessions_account').on(table.accountId),
+    index('first_party_sessions_account').on(table.accountId, table.authenticatedAt, table.id),
     index('first_party_sessions_expires_at').on(table.expiresAt),
   ],
 )
@@ -72,7 +73,7 @@ export const firstPartyRefreshTokens = pgTable(
   ],
 )
 
-/** API keys; the key itself is only here as its SHA-256 digest. */
+/** API keys; the key itself is only here as its SHA-256 digest. Pages have room for the counts to be updated in place. */
 export const apiKeys = pgTable(
   'api_keys',
   {
@@ -81,7 +82,7 @@ export const apiKeys = pgTable(
       .notNull()
       .references(() => accounts.id, { onDelete: 'cascade' }),
     name: text('name').notNull(),
-    digest: text('digest').notNull(),
+    digest: bytes('digest').notNull(),
     prefix: text('prefix').notNull(),
     scope: text('scope').array().notNull(),
     expiresAt: moment('expires_at').notNull(),
@@ -94,6 +95,7 @@ export const apiKeys = pgTable(
   (table) => [
     uniqueIndex('api_keys_digest').on(table.digest),
     index('api_keys_account').on(table.accountId, table.createdAt),
+    index('api_keys_created_at').on(table.createdAt, table.id),
   ],
 )
 
@@ -108,24 +110,24 @@ export const clients = pgTable(
     redirectUris: text('redirect_uris').array().notNull(),
     scope: text('scope').array().notNull(),
     firstParty: boolean('first_party').notNull().default(false),
+    /** What it may do on its own behalf; `admin` is an operator's to give, to a machine. */
+    role: text('role', { enum: ['service', 'admin'] })
+      .notNull()
+      .default('service'),
     /** Registered by itself (RFC 7591), not by an operator: its name is a claim nobody checked. */
     dynamic: boolean('dynamic').notNull().default(false),
+    /** Until when the document at its identifier, a URL, need not be fetched again. */
+    documentFreshUntil: moment('document_fresh_until'),
+    /** When a person last allowed it something, if it is dynamic. */
+    usedAt: moment('used_at'),
     metadata: jsonb('metadata').$type<Record<string, unknown>>().notNull(),
     createdAt: createdAt(),
   },
-  (table) => [index('clients_created_at').on(table.createdAt, table.id)],
+  (table) => [
+    index('clients_created_at').on(table.createdAt, table.id),
+    index('clients_unused').on(sql`coalesce(${table.usedAt}, ${table.createdAt})`).where(sql`${table.dynamic}`),
+  ],
 )
-
-/** Protected resources besides the built-in one (RFC 8707). `scopes` maps a scope to its sentence. */
-export const resources = pgTable('resources', {
-  identifier: text('identifier').primaryKey(),
-  name: text('name').notNull(),
-  scopes: jsonb('scopes').$type<Record<string, string>>().notNull(),
-  format: text('format', { enum: ['jwt', 'opaque'] })
-    .notNull()
-    .default('jwt'),
-  createdAt: createdAt(),
-})
 
 /** Signing keys; the private part is a JWE under SECRET_KEYS. One is next until it is activated, then current until retired. */
 export const signingKeys = pgTable('signing_keys', {
@@ -163,7 +165,16 @@ export const providerModels = pgTable(
     uniqueIndex('provider_models_grant_itself').on(table.grantId).where(sql`${table.model} = 'Grant'`),
     uniqueIndex('provider_models_uid').on(table.model, table.uid).where(sql`${table.uid} is not null`),
     uniqueIndex('provider_models_user_code').on(table.model, table.userCode).where(sql`${table.userCode} is not null`),
+    index('provider_models_grants').on(table.expiresAt, table.grantId).where(sql`${table.model} = 'Grant'`),
+    index('provider_models_grants_account')
+      .on(table.accountId, table.expiresAt, table.grantId)
+      .where(sql`${table.model} = 'Grant'`),
+    index('provider_models_grants_client')
+      .on(table.clientId, table.expiresAt, table.grantId)
+      .where(sql`${table.model} = 'Grant'`),
     index('provider_models_account').on(table.accountId, table.clientId).where(sql`${table.accountId} is not null`),
+    index('provider_models_registration').on(table.clientId).where(sql`${table.model} = 'RegistrationAccessToken'`),
+    index('provider_models_initial').on(table.expiresAt, table.id).where(sql`${table.model} = 'InitialAccessToken'`),
     index('provider_models_expires_at').on(table.expiresAt),
   ],
 )
@@ -171,10 +182,7 @@ export const providerModels = pgTable(
 /** Access tokens that are self-contained and were revoked before their time, by `jti`. */
 export const revokedTokens = pgTable(
   'revoked_tokens',
-  {
-    tokenId: text('token_id').primaryKey(),
-    expiresAt: moment('expires_at').notNull(),
-  },
+  { tokenId: text('token_id').primaryKey(), expiresAt: moment('expires_at').notNull() },
   (table) => [index('revoked_tokens_expires_at').on(table.expiresAt)],
 )
 
@@ -189,17 +197,13 @@ export const changes = pgTable(
     tag: text('tag').notNull(),
     at: moment('at').notNull(),
     expiresAt: moment('expires_at').notNull(),
+    /** Which transaction made it: whoever read before that was committed has not seen it. */
+    transaction: transactionId('transaction').notNull().default(sql`pg_current_xact_id()`),
+    /** Whether what depends on it has ended, also for those who cannot ask what is left of it. */
+    ends: boolean('ends').notNull().default(true),
   },
   (table) => [index('changes_expires_at').on(table.expiresAt), index('changes_tag').on(table.tag)],
 )
-
-/** One-time links, by digest. */
-export const oneTimeLinks = pgTable('one_time_links', {
-  digest: text('digest').primaryKey(),
-  purpose: text('purpose', { enum: ['first_administrator'] }).notNull(),
-  expiresAt: moment('expires_at').notNull(),
-  consumedAt: moment('consumed_at'),
-})
 
 /**
  * What happened, append only: who, through which credential, from where, and how it ended. `actor` is who did it
@@ -226,22 +230,11 @@ export const auditEvents = pgTable(
     hash: text('hash'),
   },
   (table) => [
+    index('audit_events_at').on(table.at, table.id),
+    index('audit_events_type').on(table.type, table.at, table.id),
+    index('audit_events_subject').on(table.subjectId, table.at, table.id).where(sql`${table.subjectId} is not null`),
+    index('audit_events_client').on(table.clientId, table.at, table.id).where(sql`${table.clientId} is not null`),
     index('audit_events_unchained').on(table.id).where(sql`${table.seq} is null`),
     uniqueIndex('audit_events_place').on(table.day, table.seq).where(sql`${table.seq} is not null`),
   ],
-)
-
-/**
- * The signed heads of the chain, one for each run of events that was linked at once. Nothing is linked to the same
- * hash twice: the primary key is what keeps two processes from making the chain fork.
- */
-export const auditCheckpoints = pgTable(
-  'audit_checkpoints',
-  {
-    before: text('before').primaryKey(),
-    day: date('day', { mode: 'string' }).notNull(),
-    first: integer('first').notNull(),
-    jws: text('jws').notNull(),
-  },
-  (table) => [uniqueIndex('audit_checkpoints_place').on(table.day, table.first)],
 )

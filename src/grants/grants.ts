@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, inArray } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, type SQL } from 'drizzle-orm'
 import { type Origin, record } from '../audit/audit.ts'
 import { announce, type Tag } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
@@ -11,14 +11,19 @@ export interface Grant {
   readonly clientName: string
   readonly redirectUri: string | undefined
   readonly scope: readonly string[]
+  /** The types of authorization details that were granted (RFC 9396). */
+  readonly detailsTypes: readonly string[]
   readonly createdAt: Date
   readonly expiresAt: Date
 }
 
-interface GrantPayload {
+/** A grant as the engine keeps it. */
+export interface GrantPayload {
+  /** Seconds. */
   readonly iat: number
   readonly openid?: { readonly scope?: string }
   readonly resources?: Readonly<Record<string, string>>
+  readonly rar?: readonly { readonly type: string }[]
 }
 
 /** What an account allows: one entry a client, all its live grants joined, the newest first. */
@@ -52,6 +57,7 @@ export async function listGrants(db: Database, accountId: string, now: Date): Pr
       clientName: row.clientName,
       redirectUri: row.redirectUris[0],
       scope: [...new Set([...(known?.scope ?? []), ...scope])],
+      detailsTypes: [...new Set([...(known?.detailsTypes ?? []), ...(payload.rar ?? []).map(({ type }) => type)])],
       createdAt: new Date(payload.iat * 1000),
       expiresAt: known?.expiresAt ?? row.expiresAt ?? now,
     })
@@ -73,18 +79,8 @@ export async function revokeGrants(
 ): Promise<void> {
   await db.transaction(async (tx) => {
     const all = and(eq(providerModels.accountId, accountId), eq(providerModels.clientId, clientId))
-    // The grants first: a refresh that is under way locks them last, and finds them gone.
-    const grants = await tx
-      .delete(providerModels)
-      .where(and(all, eq(providerModels.model, 'Grant')))
-      .returning({ grantId: providerModels.grantId })
+    const grants = await removeGrants(tx, all, now)
     if (grants.length === 0) throw new NotFound('Nothing is granted to that client.')
-    await tx.delete(providerModels).where(all)
-    await announce(
-      tx,
-      grants.map(({ grantId }): Tag => `grant ${grantId}`),
-      now,
-    )
     const details = { grants: grants.map(({ grantId }) => grantId) }
     await record(tx, {
       type: 'grant.revoke',
@@ -94,6 +90,28 @@ export async function revokeGrants(
       details,
     })
   })
+}
+
+/**
+ * Removes grants with all that was issued under them, in a transaction, so that it is refused from the next request on;
+ * the audit is for the caller to tell. The grants go first, as whoever writes under one holds it first.
+ * @param which a condition that holds for the grants and for what is of them
+ * @returns the grants that were there
+ */
+export async function removeGrants(tx: Database, which: SQL | undefined, now: Date) {
+  const { grantId, accountId, clientId } = providerModels
+  const removed = await tx
+    .delete(providerModels)
+    .where(and(which, eq(providerModels.model, 'Grant')))
+    .returning({ grantId, accountId, clientId })
+  if (removed.length === 0) return removed
+  await tx.delete(providerModels).where(which)
+  await announce(
+    tx,
+    removed.map(({ grantId }): Tag => `grant ${grantId}`),
+    now,
+  )
+  return removed
 }
 
 /** Ends grants of an account that last as long as a sign-in, which is over: with their codes and tokens. */
@@ -107,16 +125,7 @@ export async function endGrants(
   if (grantIds.length === 0) return
   await db.transaction(async (tx) => {
     const all = and(eq(providerModels.accountId, accountId), inArray(providerModels.grantId, [...grantIds]))
-    const ended = await tx
-      .delete(providerModels)
-      .where(and(all, eq(providerModels.model, 'Grant')))
-      .returning({ grantId: providerModels.grantId, clientId: providerModels.clientId })
-    await tx.delete(providerModels).where(all)
-    await announce(
-      tx,
-      ended.map(({ grantId }): Tag => `grant ${grantId}`),
-      now,
-    )
+    const ended = await removeGrants(tx, all, now)
     for (const { grantId, clientId } of ended) {
       await record(tx, {
         type: 'grant.end',
@@ -129,6 +138,7 @@ export async function endGrants(
   })
 }
 
-function scopeOf({ openid, resources }: GrantPayload): string[] {
+/** All scopes of a grant, of OpenID Connect and of resources. */
+export function scopeOf({ openid, resources }: Omit<GrantPayload, 'iat'>): string[] {
   return [openid?.scope, ...Object.values(resources ?? {})].flatMap((scope) => scope?.split(' ') ?? [])
 }

@@ -1,5 +1,6 @@
 import helmet from '@fastify/helmet'
 import type { FastifyInstance } from 'fastify'
+import { isPlainHost } from './plain-host.ts'
 
 const DIRECTIVES: Readonly<Record<string, readonly string[]>> = {
   'default-src': ["'none'"],
@@ -22,11 +23,15 @@ export function contentSecurityPolicy(formAction: readonly string[] = []): strin
     .join('; ')
 }
 
-/** The source expression of a redirect URI: its origin, or the scheme of a private-use one. */
+/**
+ * The source expression of a redirect URI: its origin, or the scheme of a private-use one; none when its host holds
+ * what a URL may but a policy gives a meaning, such as a semicolon.
+ */
 export function formActionSource(uri: string): string | undefined {
   const url = URL.parse(uri)
   if (url === null) return undefined
-  return /^https?:$/.test(url.protocol) ? url.origin : url.protocol
+  if (!/^https?:$/.test(url.protocol)) return url.protocol
+  return isPlainHost(url) ? url.origin : undefined
 }
 
 /** The headers of a response that no hook is run for. */

@@ -30,6 +30,12 @@ export function requireWellFormedText(value: unknown, maxDepth = Number.POSITIVE
   }
 }
 
+/** What shows nothing or moves what is shown: control, format, filler and direction characters. */
+const UNSHOWN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u
+
+/** Whether a text holds what hides or reorders its letters from who reads it. */
+export const holdsUnshown = (text: string): boolean => UNSHOWN.test(text)
+
 function requireText(text: string): void {
   if (!text.isWellFormed() || text.includes('\0'))
     throw new InvalidRequest('The request holds a NUL or broken Unicode.')

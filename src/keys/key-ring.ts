@@ -1,13 +1,13 @@
 import { type CryptoKey, importJWK, type JWK } from 'jose'
-import { isCurrent, isRetired, type Purpose } from './schedule.ts'
+import { isCurrent, isRetired, type Purpose, type SigningAlg } from './schedule.ts'
 import type { SigningKey } from './signing-keys.ts'
 
 /** The keys in force in this process; {@link KeyRing.replace} swaps them all at once. */
 export interface KeyRing {
   /** The private JWKs of a purpose: those that sign first, then those that will, then those that did. */
   privateJwks(purpose: Purpose): JWK[]
-  /** The key that signs for a purpose, with its private part imported. */
-  signer(purpose: Purpose): Promise<{ kid: string; alg: string; key: CryptoKey }>
+  /** The key that signs for a purpose, by an algorithm if one is named, with its private part imported. */
+  signer(purpose: Purpose, alg?: SigningAlg): Promise<{ kid: string; alg: string; key: CryptoKey }>
   /** The public key with this `kid`, when it serves this purpose and algorithm; else undefined. */
   verifier(purpose: Purpose, kid: unknown, alg: unknown): Promise<CryptoKey | undefined>
   /** Puts other keys in force. Returns whether they differ from the ones before. */
@@ -33,8 +33,8 @@ export function createKeyRing(initial: readonly SigningKey[]): KeyRing {
   return {
     privateJwks: (purpose) => keys.filter((key) => key.purpose === purpose).map((key) => key.privateJwk),
 
-    async signer(purpose) {
-      const found = keys.find((key) => key.purpose === purpose && isCurrent(key))
+    async signer(purpose, by) {
+      const found = keys.find((key) => key.purpose === purpose && isCurrent(key) && key.alg === (by ?? key.alg))
       if (found === undefined) throw new Error(`no key signs for ${purpose}`)
       const key = await once(`private ${found.kid}`, found.privateJwk, found.alg)
       return { kid: found.kid, alg: found.alg, key }

@@ -36,17 +36,27 @@ export async function followSchedule(db: Database, sealer: Sealer, schedule: Key
  * Has the next keys sign at once and makes other next ones. What the keys before signed stays good: they are retired,
  * and go when the schedule says.
  */
-export async function rotateSigningKeys(db: Database, sealer: Sealer, now: Date): Promise<void> {
-  await apply(db, sealer, now, OPERATOR, async (keys) => planRotation(keys, always, never))
+export async function rotateSigningKeys(
+  db: Database,
+  sealer: Sealer,
+  now: Date,
+  origin: Origin = OPERATOR,
+): Promise<void> {
+  await apply(db, sealer, now, origin, async (keys) => planRotation(keys, always, never))
 }
 
 /**
  * Makes all keys anew because the ones there are may be known to others: what those signed is refused from now on, also
  * what we did not sign. Only the audit's stay, retired, to verify the days that they signed.
  */
-export async function replaceCompromisedKeys(db: Database, sealer: Sealer, now: Date): Promise<void> {
+export async function replaceCompromisedKeys(
+  db: Database,
+  sealer: Sealer,
+  now: Date,
+  origin: Origin = OPERATOR,
+): Promise<void> {
   const isOver = (key: KeyStates) => key.purpose !== 'audit' || isNext(key)
-  await apply(db, sealer, now, OPERATOR, async (keys) => planRotation(keys, always, isOver))
+  await apply(db, sealer, now, origin, async (keys) => planRotation(keys, always, isOver))
 }
 
 /**

@@ -81,6 +81,21 @@ export const isNext = ({ activatedAt }: KeyStates) => activatedAt === undefined
 export const isCurrent = ({ activatedAt, retiredAt }: KeyStates) => activatedAt !== undefined && retiredAt === undefined
 export const isRetired = ({ retiredAt }: KeyStates) => retiredAt !== undefined
 
+/** The state of a key. */
+export function stateOf(key: KeyStates): 'next' | 'current' | 'retired' {
+  if (isNext(key)) return 'next'
+  return isCurrent(key) ? 'current' : 'retired'
+}
+
+/**
+ * From when on every verifier knows the keys that sign, also one that keeps the published ones for as long as it may.
+ * @param maxAge that time, in seconds
+ */
+export function knownAt(keys: readonly KeyStates[], maxAge: number): Date {
+  const newest = Math.max(...keys.filter(isCurrent).map(({ createdAt }) => createdAt.getTime()))
+  return new Date(newest + maxAge * 1000)
+}
+
 /**
  * What is to be done so that each current key that is due gives way to the next one, there is one of both for each
  * purpose and algorithm, and those that are over are gone. Without a next one a new key has to sign at once.

@@ -2,6 +2,7 @@ import { and, eq } from 'drizzle-orm'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
 import type { Database } from '../database/client.ts'
 import { signingKeys } from '../database/schema.ts'
+import { type ResealOutcome, reseal } from '../secrets/reseal.ts'
 import type { Sealer } from '../secrets/sealed.ts'
 import { isCurrent, isRetired, type KeyStates, type SigningAlg } from './schedule.ts'
 
@@ -51,24 +52,17 @@ export async function makeSigningKey(
   }
 }
 
-/**
- * Seals every key anew that is not sealed under the first of SECRET_KEYS; one that changes or goes meanwhile is left.
- * @returns how many were sealed anew, of how many
- */
-export async function resealSigningKeys(db: Database, sealer: Sealer): Promise<{ resealed: number; of: number }> {
-  const rows = await db.select({ kid: signingKeys.kid, sealed: signingKeys.sealedPrivateJwk }).from(signingKeys)
-  let resealed = 0
-  for (const { kid, sealed } of rows) {
-    if (sealer.isSealedUnderFirst(sealed)) continue
-    const anew = await sealer.seal(sealPurpose(kid), await sealer.open(sealPurpose(kid), sealed))
-    const changed = await db
+/** Seals every key anew that is not sealed under the first of SECRET_KEYS. */
+export async function resealSigningKeys(db: Database, sealer: Sealer): Promise<ResealOutcome> {
+  const { kid, sealedPrivateJwk } = signingKeys
+  const rows = await db.select({ name: kid, sealed: sealedPrivateJwk }).from(signingKeys)
+  return reseal(sealer, sealPurpose, rows, (name, before, anew) =>
+    db
       .update(signingKeys)
       .set({ sealedPrivateJwk: anew })
-      .where(and(eq(signingKeys.kid, kid), eq(signingKeys.sealedPrivateJwk, sealed)))
-      .returning({ kid: signingKeys.kid })
-    resealed += changed.length
-  }
-  return { resealed, of: rows.length }
+      .where(and(eq(kid, name), eq(sealedPrivateJwk, before)))
+      .returning({ kid }),
+  )
 }
 
 function statesOf(

@@ -31,9 +31,13 @@ export function narrowToRole(scope: Iterable<string>, role: Role): ReadonlySet<s
   return new Set([...scope].filter((name) => !(name in API_SCOPES) || allowed.has(name)))
 }
 
-/** Whether a text is a scope token (RFC 6749 3.3). */
+/** A scope token (RFC 6749 3.3), as the source of a regular expression. */
+export const SCOPE_TOKEN = '[\\x21\\x23-\\x5B\\x5D-\\x7E]+'
+const IS_SCOPE_TOKEN = new RegExp(`^${SCOPE_TOKEN}$`)
+
+/** Whether a text is a scope token. */
 export function isScopeToken(text: string): boolean {
-  return /^[\x21\x23-\x5B\x5D-\x7E]+$/.test(text)
+  return IS_SCOPE_TOKEN.test(text)
 }
 
 /** The names of a space-separated scope, each once. */

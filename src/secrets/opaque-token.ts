@@ -8,6 +8,9 @@ export function makeOpaqueToken(): string {
   return randomBytes(32).toString('base64url')
 }
 
+/** Whether a text has the form of one. */
+export const isOpaqueToken = (text: string | undefined): text is string => /^[\w-]{43}$/.test(text ?? '')
+
 /** SHA-256 of a bearer value, base64url: what the database keeps of it. */
 export function digest(value: string): string {
   return hash('sha256', value, 'base64url')

@@ -7,7 +7,7 @@ export interface Sealer {
   seal(purpose: string, text: string): Promise<string>
   /**
    * The text of a JWE sealed for `purpose` under any key of the ring.
-   * @throws when the key is not in the ring, the purpose is another, or a byte was changed
+   * @throws when the key is not in the ring, the purpose is another, or a character was changed
    */
   open(purpose: string, sealed: string): Promise<string>
   /** Whether it is sealed under the first key of the ring. */
@@ -28,6 +28,7 @@ export function createSealer(keys: readonly Uint8Array[]): Sealer {
         .encrypt(deriveKey(first, `seal:${purpose}`))
     },
     async open(purpose, sealed) {
+      if (!isCanonical(sealed)) throw new Error(`what was sealed for ${purpose} is not canonical base64url`)
       const { plaintext } = await compactDecrypt(
         sealed,
         ({ kid }) => {
@@ -42,6 +43,11 @@ export function createSealer(keys: readonly Uint8Array[]): Sealer {
     isSealedUnderFirst: (sealed) => decodeProtectedHeader(sealed).kid === keyId(first),
     derive: (purpose) => keys.map((key) => deriveKey(key, `derive:${purpose}`)),
   }
+}
+
+/** Whether each part is the one base64url of its bytes (RFC 4648 3.5): a decoder overlooks bits after the last byte. */
+function isCanonical(sealed: string): boolean {
+  return sealed.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
 }
 
 /** A name for a key that does not give it away. */

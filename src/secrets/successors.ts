@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { keyedDigest } from './keyed-digest.ts'
 import { digest } from './opaque-token.ts'
 import type { Sealer } from './sealed.ts'
 
@@ -15,10 +15,9 @@ export interface Successors {
 /** @param kind of refresh token; the same token of another kind has another successor */
 export function createSuccessors(sealer: Sealer, kind: 'refresh_token' | 'first_party_session'): Successors {
   const keys = sealer.derive(`successor of a ${kind}`)
-  const derive = (key: Uint8Array, token: string) => createHmac('sha256', key).update(token).digest('base64url')
-  const all = (token: string) => keys.map((key) => derive(key, token))
+  const all = (token: string) => keys.map((key) => keyedDigest(key, token))
   return {
-    of: (token) => derive(keys[0] as Uint8Array, token),
+    of: (token) => keyedDigest(keys[0] as Uint8Array, token),
     withDigest: (token, wanted) => all(token).find((successor) => digest(successor) === wanted),
     digestsOf: (token) => all(token).map(digest),
   }

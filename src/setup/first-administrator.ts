@@ -2,9 +2,9 @@ import { and, eq, gt, isNull } from 'drizzle-orm'
 import { type Account, createAccount, hasAdministrator } from '../accounts/accounts.ts'
 import { type Origin, record } from '../audit/audit.ts'
 import type { Database } from '../database/client.ts'
-import { oneTimeLinks } from '../database/schema.ts'
 import { PublicError } from '../errors.ts'
 import { digest, makeOpaqueToken } from '../secrets/opaque-token.ts'
+import { oneTimeLinks } from './schema.ts'
 
 const LIFETIME_MS = 24 * 60 * 60 * 1000
 
@@ -39,7 +39,7 @@ export async function isOffered(db: Database, token: string, now: Date): Promise
 export async function createFirstAdministrator(
   db: Database,
   token: string,
-  input: { email: string; password: string; name?: string | undefined },
+  input: { email: string; password: string; name?: string | undefined; host?: string },
   now: Date,
   origin: Origin,
 ): Promise<Account> {

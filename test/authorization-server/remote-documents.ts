@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, request as httpRequest, type RequestListener } from 'node:http'
 import t, { type Test } from 'tap'
@@ -26,6 +27,17 @@ t.test('a document is fetched with how long it is fresh', async (t) => {
   t.equal(response.status, 200)
   t.same(await response.json(), { keys: [] })
   t.same([...response.headers.keys()], ['cache-control'])
+})
+
+t.test('a JWK Set with a key that anybody could sign for is not taken (RFC 8725 3.4, 3.5)', async (t) => {
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' })
+  const serve = async (...keys: object[]) =>
+    (await listen(t, (_request, response) => void response.end(JSON.stringify({ keys })))).url
+  t.equal((await fetchHere(await serve(rsa, { kty: 'EC' }))).status, 200)
+  const small = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' })
+  for (const weak of [{ ...rsa, e: 'AQ' }, { ...rsa, e: 'Aw' }, { ...rsa, e: '' }, small, { kty: 'RSA' }]) {
+    await t.rejects(fetchHere(await serve(rsa, weak)), /a key is an RSA key/, JSON.stringify(weak))
+  }
 })
 
 t.test('a redirect is not followed (CWE-918)', async (t) => {

@@ -55,9 +55,9 @@ t.test('a password is never an argument', async (t) => {
 
 t.test('passwords that will not do are refused (ASVS V6.2.1, V6.2.11)', async (t) => {
   const args = create('weak@example.com')
-  t.match(await operator.refused(t, args, ''), /a password has 8 to 256 characters/)
-  t.match(await operator.refused(t, args, 'seven77\n'), /a password has 8 to 256 characters/)
-  t.match(await operator.refused(t, args, `${'x1y2'.repeat(64)}z\n`), /a password has 8 to 256 characters/)
+  t.match(await operator.refused(t, args, ''), /A password has 8 to 256 characters/)
+  t.match(await operator.refused(t, args, 'seven77\n'), /A password has 8 to 256 characters/)
+  t.match(await operator.refused(t, args, `${'x1y2'.repeat(64)}z\n`), /A password has 8 to 256 characters/)
   t.match(await operator.refused(t, args, 'aaaaaaaaaaaa\n'), /too easy to guess/)
 })
 

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { accessToken, CALLBACK, create, type Made, requestToken } from '../fixtures/client-commands.ts'
 import { authorize, makeClient } from '../fixtures/clients.ts'
 import { eventually } from '../fixtures/eventually.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
@@ -9,26 +10,9 @@ import { clientPost, meStatus } from '../fixtures/wire.ts'
 const server = await startGatehouse(t)
 const operator = createOperator(server.env)
 
-const CALLBACK = 'https://app.example/callback'
-
-interface Made {
-  readonly client_id: string
-  readonly client_secret?: string
-}
-
-const create = (...more: string[]) => ['clients', 'create', '--name', 'An App', ...more]
-
 async function makeMachine(t: Test) {
   const made = await operator.run<Made>(t, create('--type', 'machine', '--scope', 'profile:read'))
   return { id: made.client_id, secret: made.client_secret }
-}
-
-function requestToken(client: { id: string; secret: string | undefined }): Promise<Response> {
-  return clientPost(server, '/oauth/token', client, { grant_type: 'client_credentials', scope: 'profile:read' })
-}
-
-async function accessToken(client: { id: string; secret: string | undefined }): Promise<string> {
-  return ((await (await requestToken(client)).json()) as { access_token: string }).access_token
 }
 
 t.test('clients create shows the secret of a client that can keep one, and of no other (RFC 6749 2.1)', async (t) => {
@@ -59,50 +43,43 @@ t.test('clients list tells what was registered, and no secret', async (t) => {
     client_id: made.client_id,
     name: 'An App',
     type: 'web',
+    role: 'service',
     redirect_uris: [CALLBACK, 'http://127.0.0.1:8000/cb'],
     scope: 'openid email',
     first_party: true,
     dynamic: false,
     access_token_format: null,
+    require_pushed_authorization_requests: false,
+    grant_types: ['authorization_code', 'refresh_token'],
+    serves: [],
+    dpop_bound_access_tokens: false,
+    authorization_details_types: [],
+    profile: null,
+    require_signed_request_object: false,
     created_at: listed?.created_at,
   })
   t.notOk(JSON.stringify(clients).includes(made.client_secret ?? ''))
 })
 
-t.test('a client may have a format of access tokens of its own', async (t) => {
-  for (const format of ['jwt', 'opaque']) {
-    const words = create('--type', 'machine', '--scope', 'profile:read', '--access-token-format', format)
-    const { client_id: id, client_secret: secret } = await operator.run<Made>(t, words)
-    const token = await accessToken({ id, secret })
-    t.equal(token.includes('.'), format === 'jwt')
-    t.equal(await meStatus(server, token), 200)
-    const { clients } = await operator.run<{ clients: Record<string, unknown>[] }>(t, ['clients', 'list'])
-    t.match(
-      clients.find(({ client_id }) => client_id === id),
-      { access_token_format: format },
-    )
-  }
-})
-
 t.test('clients rotate-secret: the old secret is dead within a second, the new one works', async (t) => {
   const client = await makeMachine(t)
-  t.equal((await requestToken(client)).status, 200)
+  t.equal((await requestToken(server, client)).status, 200)
   const rotated = await operator.run<Made>(t, ['clients', 'rotate-secret', client.id])
   t.strictSame(Object.keys(rotated), ['client_id', 'client_secret'])
   t.equal(rotated.client_id, client.id)
   t.not(rotated.client_secret, client.secret)
 
   const refused = await eventually(
-    () => requestToken(client),
+    () => requestToken(server, client),
     ({ status }) => status === 401,
   )
   t.match(await refused.json(), { error: 'invalid_client' })
-  t.equal((await requestToken({ id: client.id, secret: rotated.client_secret })).status, 200)
+  t.equal((await requestToken(server, { id: client.id, secret: rotated.client_secret })).status, 200)
 })
 
 t.test('clients delete: neither the client nor its tokens are good any more', async (t) => {
   const machine = await makeMachine(t)
-  const token = await accessToken(machine)
+  const token = await accessToken(server, machine)
   const app = await makeClient(server)
   const { redeem } = await authorize(server, app, await makePerson(server))
   const tokens = await redeem()
@@ -121,7 +98,7 @@ t.test('clients delete: neither the client nor its tokens are good any more', as
     )
   }
   const refused = await eventually(
-    () => requestToken(machine),
+    () => requestToken(server, machine),
     ({ status }) => status === 401,
   )
   t.match(await refused.json(), { error: 'invalid_client' })
@@ -154,7 +131,9 @@ t.test('a redirect URI that will not do is refused (RFC 9700 2.6, OAuth 2.1 2.3.
     ['web', '/callback', /is not an absolute URI/],
     ['spa', 'com.example.app:/callback', /must be https/],
     ['native', 'example:/callback', /must have a scheme with a period/],
-    ['native', 'javascript:alert(1)', /must be https/],
+    ['native', 'JavaScript:alert(1)', /must be https/],
+    ['spa', 'https://bücher.example/callback', /must be written as https:\/\/xn--bcher-kva\.example\/callback/],
+    ['native', 'https://app.example/callback/..;/evil', /two ways/],
   ] as const) {
     t.match(await operator.refused(t, create('--type', type, '--redirect-uri', uri)), problem, `${type} ${uri}`)
   }

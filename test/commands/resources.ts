@@ -1,5 +1,6 @@
-import { decodeJwt } from 'jose'
+import { decodeJwt, decodeProtectedHeader } from 'jose'
 import t, { type Test } from 'tap'
+import { eventually } from '../fixtures/eventually.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
 import { createOperator } from '../fixtures/operator.ts'
 import { clientPost } from '../fixtures/wire.ts'
@@ -41,7 +42,11 @@ t.test(
       identifier: ORDERS,
       name: 'Orders',
       scope: 'orders:read orders:write',
+      sentences: { 'orders:read': 'Orders: orders:read', 'orders:write': 'Orders: orders:write' },
       format: 'jwt',
+      access_token_lifetime: 600,
+      signing_alg: 'ES256',
+      authorization_details_types: [],
     })
     const { access_token, scope } = await machineToken(t, 'orders:read', ORDERS)
     t.equal(scope, 'orders:read')
@@ -62,15 +67,68 @@ t.test('a resource may have opaque tokens, for introspection (RFC 7662)', async 
 })
 
 t.test('what is no resource is refused, and what is taken', async (t) => {
-  for (const identifier of ['orders', '/api', 'https://orders.example/#top', 'https://orders.example/a b']) {
-    t.match(await operator.refused(t, create(identifier, 'a:b')), /absolute URI without a fragment/, identifier)
-  }
+  t.match(await operator.refused(t, create('https://orders.example/#top', 'a:b')), /absolute URI without a fragment/)
   t.match(await operator.refused(t, create(`${server.url}/other`, 'a:b')), /this server itself/)
   t.match(await operator.refused(t, create(ORDERS, 'a:b')), /registered already/)
   t.match(await operator.refused(t, create('https://x.example', 'openid')), /The scope openid is taken/)
-  t.match(await operator.refused(t, create('https://x.example', 'admin:read')), /The scope admin:read is taken/)
-  t.match(await operator.refused(t, create('https://x.example', 'quo"te')), /is not a scope/)
   t.match(await operator.refused(t, create('https://x.example', '')), /--scope is missing/)
+  t.match(await operator.refused(t, create('https://x.example', 'a b a')), /The scope a is there twice/)
+  const sentence = (text: string) => operator.refused(t, create('https://x.example', 'a:b', '--scope-sentence', text))
+  t.match(await sentence('b=B'), /there is no such scope/)
+  t.match(await sentence('a:b'), /is "SCOPE=Sentence"/)
   const format = await operator.refused(t, create('https://x.example', 'a:b', '--format', 'saml'))
   t.match(format, /--format is one of jwt, opaque/)
+})
+
+t.test('resources create registers types of authorization details, which no other has (RFC 9396 2)', async (t) => {
+  const type = (text: string) => ['--authorization-details-type', text]
+  const bank = create('https://bank.example/api', 'bank:read', ...type('payment(amount,note?)=Pay'), ...type('p2=Pay'))
+  t.match(await operator.run(t, bank), { authorization_details_types: ['p2', 'payment'] })
+  const described = await eventually(
+    async () => (await server.fetch('/.well-known/oauth-authorization-server')).text(),
+    (text) => text.includes('p2'),
+  )
+  t.match(JSON.parse(described), { authorization_details_types_supported: ['p2', 'payment'] })
+  const other = (text: string) => create('https://other.example/api', 'other:read', ...type(text))
+  t.match(await operator.refused(t, other('payment=Pay')), 'is of https://bank.example/api already')
+  for (const wrong of [
+    'payment',
+    '=Pay',
+    'a b=Pay',
+    'x(type)=Pay',
+    'x(a,a?)=Pay',
+    'constructor=Pay',
+    '__proto__=Pay',
+  ]) {
+    await operator.refused(t, other(wrong))
+  }
+})
+
+t.test('resources are listed, changed and deleted; what is not said stays', async (t) => {
+  const URI = 'https://invoices.example/api'
+  const options = ['--scope-sentence', 'inv:read=See your invoices', '--access-token-lifetime', '120']
+  await operator.run(t, create(URI, 'inv:read inv:pay', ...options, '--signing-alg', 'RS256'))
+  const { access_token } = await machineToken(t, 'inv:read', URI)
+  t.match(decodeProtectedHeader(access_token), { alg: 'RS256' })
+  const { iat = 0, exp = 0 } = decodeJwt(access_token)
+  t.equal(exp - iat, 120)
+
+  const changed = await operator.run(t, ['resources', 'update', URI, '--scope', 'inv:read inv:send', '--name', 'Bills'])
+  const now = {
+    identifier: URI,
+    name: 'Bills',
+    sentences: { 'inv:read': 'See your invoices', 'inv:send': 'Bills: inv:send' },
+    access_token_lifetime: 120,
+    signing_alg: 'RS256',
+  }
+  t.match(changed, now)
+  const { resources } = await operator.run<{ resources: { identifier: string }[] }>(t, ['resources', 'list'])
+  t.match(resources.at(-1), now)
+
+  t.match(await operator.refused(t, ['resources', 'update', URI]), /say what to change/)
+  t.match(await operator.run(t, ['resources', 'update', URI, '--scope', 'orders:read']), {
+    scope: 'orders:read',
+  })
+  t.same(await operator.run(t, ['resources', 'delete', URI]), { identifier: URI, deleted: true })
+  t.match(await operator.refused(t, ['resources', 'delete', URI]), /no such resource/)
 })

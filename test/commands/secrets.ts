@@ -3,10 +3,13 @@ import { decodeProtectedHeader } from 'jose'
 import t from 'tap'
 import { createApp } from '../../src/app.ts'
 import { eventsOf } from '../fixtures/audit.ts'
+import { ask, makeAsker } from '../fixtures/backchannel.ts'
 import { Browser } from '../fixtures/browser.ts'
 import { authorizationRequest, authorize, makeClient } from '../fixtures/clients.ts'
 import { dumpDatabase } from '../fixtures/dump.ts'
 import { type Gatehouse, startGatehouse } from '../fixtures/gatehouse.ts'
+import { makeMachineAdministrator } from '../fixtures/machine-administrator.ts'
+import { startOddProvider } from '../fixtures/odd-provider.ts'
 import { createOperator } from '../fixtures/operator.ts'
 import { makePerson } from '../fixtures/people.ts'
 import { clientPost, meStatus } from '../fixtures/wire.ts'
@@ -21,6 +24,11 @@ const client = await makeClient(before)
 const person = await makePerson(before)
 const { browser, redeem } = await authorize(before, client, person)
 await redeem()
+const asker = await makeAsker(before, {
+  backchannelTokenDeliveryMode: 'ping',
+  backchannelClientNotificationEndpoint: 'https://app.example/ping',
+})
+await ask(asker, person, { client_notification_token: 'a-token' })
 const machine = await makeClient(before, { type: 'machine', scope: ['profile:read'] })
 
 async function machineToken(at: Gatehouse): Promise<string> {
@@ -29,6 +37,15 @@ async function machineToken(at: Gatehouse): Promise<string> {
 }
 
 const token = await machineToken(before)
+const provider = await startOddProvider(t, before, 'odd')
+const leaving = new Browser(before)
+const away = new URL((await leaving.goto('/upstreams/odd')).url)
+provider.claims = { nonce: away.searchParams.get('nonce') }
+
+const administrator = await makeMachineAdministrator(before)
+const newAccount = { email: 'new@example.com', role: 'SERVICE' }
+const keyed = { 'idempotency-key': 'k-1' }
+const made = await administrator.ask('POST', '/accounts', newAccount, keyed)
 
 /** Asks a server for a code with the browser's cookies, without a page; the error if there is none. */
 async function asksSilently(at: Gatehouse): Promise<string> {
@@ -60,16 +77,24 @@ t.test(
     const [oldName, ...others] = await sealedUnder()
     t.strictSame(others, [])
     const events = await eventsOf(before.db, async () => {
-      t.strictSame(await operator.run(t, ['secrets', 'rotate']), { resealed: 8, already: 0 })
-      t.strictSame(await operator.run(t, ['secrets', 'rotate']), { resealed: 0, already: 8 })
+      t.strictSame(await operator.run(t, ['secrets', 'rotate']), { resealed: 12, already: 0 })
+      t.strictSame(await operator.run(t, ['secrets', 'rotate']), { resealed: 0, already: 12 })
     })
-    t.match(events, [{ type: 'secrets.rotate', actorKind: 'operator', details: { signing_keys: 8 } }])
+    const details = { signing_keys: 8, answers: 1, ping_notices: 1, upstreams: 1, upstream_attempts: 1 }
+    t.match(events, [{ type: 'secrets.rotate', actorKind: 'operator', details }])
     t.equal(events.length, 1)
     const [freshName, ...more] = await sealedUnder()
     t.strictSame(more, [], 'nothing that is sealed was forgotten')
     t.not(freshName, oldName)
 
     for (const at of [before, during]) t.equal(await meStatus(at, token), 200)
+    t.equal(made.status, 201)
+    const again = await during.fetch('/api/admin/accounts', {
+      method: 'POST',
+      headers: { ...administrator.headers, ...keyed, 'content-type': 'application/json' },
+      body: JSON.stringify(newAccount),
+    })
+    t.strictSame(await again.json(), made.body, 'an answer is given again')
     await operator.run(t, ['keys', 'rotate'])
     t.equal(await meStatus(during, await machineToken(during)), 200, 'a server with both goes on')
   },
@@ -79,6 +104,11 @@ t.test('the old key can be dropped then; what it had signed was signed anew mean
   const after = await startGatehouse(t, { beside: before, env: { SECRET_KEYS: fresh } })
   t.equal(await meStatus(after, token), 200)
   t.equal(await meStatus(during, await machineToken(after)), 200)
+
+  const coming = new Browser(after)
+  for (const [name, cookie] of leaving.cookies) coming.cookies.set(name, cookie)
+  const back = `/upstreams/odd/callback?code=c&state=${away.searchParams.get('state')}`
+  t.match((await coming.goto(back)).url, /create-account$/, 'a sign-in that was begun elsewhere meanwhile goes on')
 
   t.equal(await asksSilently(after), 'login_required', 'a cookie under the old key is none to it')
   t.equal(await asksSilently(before), 'a code')

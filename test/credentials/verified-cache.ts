@@ -29,6 +29,21 @@ t.test('remembers until a credential expires, and not a moment longer', async (t
   t.equal(cache.bytes, 0)
 })
 
+t.test('lets go of what nobody asks for any more, and keeps the rest', async (t) => {
+  const cache = createVerifiedCache(100_000)
+  cache.put('1', verified('1'))
+  cache.put('2', verified('2'))
+  for (let age = 0; age < 3; age += 1) {
+    cache.age()
+    t.ok(cache.get('1', now))
+  }
+  t.equal(cache.get('2', now), undefined)
+  cache.age()
+  cache.age()
+  t.equal(cache.get('1', now), undefined)
+  t.equal(cache.bytes, 0)
+})
+
 t.test('forgets all that depends on what changed, and nothing else', async (t) => {
   const cache = createVerifiedCache(100_000)
   cache.put('1', verified('1'))

@@ -10,10 +10,11 @@ import {
   changes,
   firstPartyRefreshTokens,
   firstPartySessions,
-  oneTimeLinks,
   providerModels,
   revokedTokens,
 } from '../../src/database/schema.ts'
+import { idempotencyKeys } from '../../src/idempotency-keys/schema.ts'
+import { oneTimeLinks } from '../../src/setup/schema.ts'
 import { makeDatabase } from '../fixtures/database.ts'
 import { eventually } from '../fixtures/eventually.ts'
 
@@ -58,10 +59,11 @@ t.test('of what expires, only what has expired goes', async (t) => {
     await db.insert(oneTimeLinks).values({ digest: name, purpose: 'first_administrator', expiresAt })
     await db.insert(changes).values({ tag: name, at: PAST, expiresAt })
     await db.insert(firstPartyRefreshTokens).values({ digest: name, sessionId: live, expiresAt })
+    await db.insert(idempotencyKeys).values({ name: Buffer.from(name).toString('base64url'), expiresAt })
   }
   await makeModel('never', null)
 
-  t.equal(await deleted(db, NOW), 6, 'one row of each table')
+  t.equal(await deleted(db, NOW), 7, 'one row of each table')
   t.strictSame((await db.select().from(providerModels)).map(({ id }) => id).toSorted(), ['future', 'never', 'now'])
   t.strictSame((await db.select().from(revokedTokens)).map(({ tokenId }) => tokenId).toSorted(), ['future', 'now'])
   t.strictSame((await db.select().from(changes)).map(({ tag }) => tag).toSorted(), ['future', 'now'])

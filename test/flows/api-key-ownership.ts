@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { setRole } from '../../src/accounts/accounts.ts'
+import { setRole } from '../../src/accounts/change-account.ts'
 import { authorize, makeClient } from '../fixtures/clients.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
 import { bearer, makeKey, makePerson, signIn } from '../fixtures/people.ts'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { eq } from 'drizzle-orm'
 import t from 'tap'
-import { apiKeys } from '../../src/database/schema.ts'
+import { apiKeys, firstPartySessions } from '../../src/database/schema.ts'
 import { digest } from '../../src/secrets/opaque-token.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
 import { bearer, makeKey, makePerson, signIn } from '../fixtures/people.ts'
@@ -59,6 +59,21 @@ t.test('the database and the log hold no usable key', async (t) => {
   const secret = apiKey.slice('gk_live_'.length + 4)
   t.notMatch(JSON.stringify(row), secret)
   t.notMatch(server.log.join('\n'), secret)
+})
+
+t.test('making a key takes a sign-in of the last 15 minutes (ASVS V7.5.3, RFC 9470 3)', async (t) => {
+  const late = await makePerson(server)
+  const { refreshToken } = await signIn(server, late)
+  const authenticatedAt = new Date(Date.now() - 16 * 60_000)
+  await server.db.update(firstPartySessions).set({ authenticatedAt }).where(eq(firstPartySessions.accountId, late.id))
+  const refreshed = await (await server.post('/api/auth/refresh', { refreshToken })).json()
+  const { accessToken } = refreshed as { accessToken: string }
+  const refused = await generate({ name: 'too late' }, bearer(accessToken))
+  t.equal(refused.status, 401)
+  t.match(await refused.json(), { code: 'insufficient_user_authentication' })
+  t.match(refused.headers.get('www-authenticate'), /^Bearer error="insufficient_user_authentication".*max_age="900"/)
+  t.equal((await server.fetch('/api/me', { headers: bearer(accessToken) })).status, 200, 'which ends nothing')
+  t.equal((await generate({ name: 'in time' }, bearer((await signIn(server, late)).accessToken))).status, 201)
 })
 
 t.test('a key is taken as X-API-Key and as a Bearer token', async (t) => {

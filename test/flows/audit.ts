@@ -53,6 +53,9 @@ t.test('accounts and sessions', async (t) => {
   await leaves(t, () => server.post('/api/auth/register', { email, password: person.password }), [
     { event: 'account.create', details: { role: 'user' } },
   ])
+  await leaves(t, () => server.post('/api/auth/register', { email, password: person.password }), [
+    { event: 'account.create!', subject: null, details: { reason: 'registration_refused' } },
+  ])
   await leaves(t, () => signIn(server, person), [{ event: 'session.start', ...of, credential: session }])
   await leaves(t, () => server.post('/api/auth/login/jwt', { email: person.email, password: 'wrong one' }), [
     { event: 'session.start!', ...of, details: { reason: 'invalid_sign_in' } },
@@ -168,7 +171,11 @@ t.test('an authorization: sign-in, consent, code, refresh, revocation', async (t
   const refresh = async () => {
     refreshToken = (await openid.refreshTokenGrant(client.configuration, refreshToken)).refresh_token ?? ''
   }
+  const before = { grant_type: 'refresh_token', refresh_token: refreshToken }
   await leaves(t, refresh, issue('refresh_token'))
+  await leaves(t, () => tokenRequest(server, client, before), [
+    { event: 'token.issue', ...flow, details: { grantType: 'refresh_token', retry: true } },
+  ])
   await leaves(t, () => clientPost(server, '/oauth/revoke', client, { token: refreshToken }), [
     { event: 'token.revoke', ...flow, details: { model: 'RefreshToken' } },
     { event: 'grant.end', ...flow, details: { at: 'revocation' } },

@@ -3,6 +3,7 @@ import t from 'tap'
 import { noChromium, openWindow, startChromium } from '../fixtures/chromium.ts'
 import { authorize, makeClient } from '../fixtures/clients.ts'
 import { type Gatehouse, startGatehouse } from '../fixtures/gatehouse.ts'
+import { prolongPauses } from '../fixtures/guessing.ts'
 import { makeKey, makePerson, type Person, signIn } from '../fixtures/people.ts'
 import { meStatus } from '../fixtures/wire.ts'
 
@@ -113,7 +114,7 @@ t.test('the page of an account, by hand', { skip: noChromium }, async (t) => {
     const person = await makePerson(server)
     const { page, context } = await openWindow(t, browser)
     await signInAt(server, page, person)
-    const [cookie] = await context.cookies()
+    const cookie = (await context.cookies()).find(({ name }) => name === 'gatehouse_refresh')
     const ended = await server.post(
       '/api/auth/logout',
       {},
@@ -162,11 +163,44 @@ t.test('the page of an account, by hand', { skip: noChromium }, async (t) => {
     t.strictSame(faults, [])
   })
 
+  await t.test('the password is changed, and the page goes on (ASVS V6.2.2, V6.2.6, V6.2.7)', async (t) => {
+    const person = await makePerson(server)
+    const { page, faults } = await openWindow(t, browser)
+    await signInAt(server, page, person)
+    for (const [id, purpose] of [
+      ['current-password', 'current-password'],
+      ['changed-password', 'new-password'],
+    ]) {
+      t.equal(await page.getAttribute(`#${id}`, 'type'), 'password')
+      t.equal(await page.getAttribute(`#${id}`, 'autocomplete'), purpose)
+      t.equal(await page.getAttribute(`#${id}`, 'onpaste'), null)
+    }
+    const submit = async (current: string, changed: string) => {
+      await page.fill('#current-password', current)
+      await page.fill('#changed-password', changed)
+      await page.click('#change-password-form button[type=submit]')
+    }
+    await submit('a wrong password', 'another long engine song')
+    await page.waitForSelector('#change-password-error:not(:empty)')
+    await submit(person.password, 'another long engine song')
+    await page.waitForSelector('#change-password-outcome:not(:empty)')
+    t.equal(await page.inputValue('#changed-password'), '')
+    await signIn(server, { ...person, password: 'another long engine song' })
+    await page.click('#call-api')
+    await page.waitForSelector('#api-result:visible')
+    t.match(await page.textContent('#api-outcome'), /Let in/)
+    t.strictSame(
+      faults.filter((fault) => !/400/.test(String(fault))),
+      [],
+    )
+  })
+
   await t.test('an attempt too many is told, with the page still there to use', async (t) => {
     const person = await makePerson(server)
-    for (let tries = 0; tries < 10; tries += 1) {
+    for (let tries = 0; tries < 5; tries += 1) {
       await signIn(server, { ...person, password: 'a wrong password' }).catch(() => {})
     }
+    await prolongPauses(server)
     const { page } = await openWindow(t, browser)
     await page.goto(server.url)
     await page.fill('#email', person.email)

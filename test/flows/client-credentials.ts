@@ -60,7 +60,7 @@ t.test('a machine is nobody’s account and no administrator (RFC 9068 5, ASVS V
   t.equal(await get('/api/admin/users'), 403)
   t.equal(await get('/api/keys'), 404, 'it owns no keys')
   t.equal(await get('/api/grants'), 403)
-  t.equal(await get('/oauth/userinfo'), 401)
+  t.equal(await get('/oauth/userinfo'), 403)
 })
 
 t.test(

@@ -149,6 +149,15 @@ t.test('a database that goes away', { skip }, async (t) => {
     }
   })
 
+  await t.test('costs nobody a wait who tried to sign in meanwhile (ASVS V6.3.1)', async (t) => {
+    for (let i = 0; i < 8; i += 1) {
+      t.equal(
+        (await server.post('/api/auth/login/jwt', { email: person.email, password: person.password })).status,
+        503,
+      )
+    }
+  })
+
   await t.test('may come back without a restart', async (t) => {
     await proxy.restore()
     t.ok(await becomesReady(server))

@@ -1,6 +1,7 @@
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import t from 'tap'
 import { authorize, makeClient, REDIRECT_URI } from '../fixtures/clients.ts'
+import { DEVICE_CODE } from '../fixtures/device.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
 import { makePerson } from '../fixtures/people.ts'
 import { clientForm, rawRequest } from '../fixtures/wire.ts'
@@ -33,14 +34,34 @@ t.test('what is offered is said, and nothing that is not (RFC 8414 2, RFC 9700 2
     authorization_response_iss_parameter_supported: true,
   })
   const lists = (name: string) => [...(metadata[name] as string[])].sort()
-  t.same(lists('grant_types_supported'), ['authorization_code', 'client_credentials', 'refresh_token'])
+  t.same(lists('grant_types_supported'), [
+    'authorization_code',
+    'client_credentials',
+    'refresh_token',
+    DEVICE_CODE,
+    'urn:ietf:params:oauth:grant-type:jwt-bearer',
+    'urn:ietf:params:oauth:grant-type:token-exchange',
+    'urn:openid:params:grant-type:ciba',
+  ])
+  t.same(lists('introspection_signing_alg_values_supported'), ['ES256', 'RS256'])
   t.same(lists('token_endpoint_auth_methods_supported'), [
     'client_secret_basic',
     'client_secret_post',
     'none',
     'private_key_jwt',
   ])
-  t.same(lists('scopes_supported'), ['email', 'offline_access', 'openid', 'profile'])
+  t.same(lists('scopes_supported'), [
+    'admin:read',
+    'admin:write',
+    'email',
+    'keys:read',
+    'keys:write',
+    'offline_access',
+    'openid',
+    'profile',
+    'profile:read',
+  ])
+  t.match(metadata, { backchannel_logout_supported: true, backchannel_logout_session_supported: true })
   t.same(lists('id_token_signing_alg_values_supported'), ['ES256', 'RS256'])
   t.notOk(lists('token_endpoint_auth_signing_alg_values_supported').some((alg) => /^HS|none/.test(alg)))
 })
@@ -49,15 +70,19 @@ t.test('every endpoint that is named answers', async (t) => {
   const named = Object.entries(metadata).filter(([name]) => /_(endpoint|uri)$/.test(name))
   t.same(named.map(([name]) => name).sort(), [
     'authorization_endpoint',
+    'backchannel_authentication_endpoint',
+    'device_authorization_endpoint',
     'end_session_endpoint',
     'introspection_endpoint',
     'jwks_uri',
+    'pushed_authorization_request_endpoint',
     'registration_endpoint',
     'revocation_endpoint',
+    'status_list_aggregation_endpoint',
     'token_endpoint',
     'userinfo_endpoint',
   ])
-  const posted = /token|introspect|revo|registration/
+  const posted = /token|introspect|revo|registration|pushed|device|backchannel/
   for (const [name, url] of named) {
     const { status } = await server.fetch(String(url), { method: posted.test(name) ? 'POST' : 'GET' })
     t.ok(status < 404, `${name}: ${status}`)
@@ -65,32 +90,13 @@ t.test('every endpoint that is named answers', async (t) => {
 })
 
 t.test('what is not offered is not there (RFC 9700 2.1.2)', async (t) => {
-  const paths = [
-    'device',
-    'device/auth',
-    'par',
-    'request',
-    'ciba',
-    'backchannel',
-    'challenge',
-    'credential',
-    'session/end',
-    'nothing',
-  ]
+  const paths = ['device/auth', 'request', 'ciba', 'backchannel/x', 'challenge', 'credential', 'session/end', 'nothing']
   for (const path of paths) {
     for (const method of ['GET', 'POST']) {
       t.equal((await server.fetch(`/oauth/${path}`, { method })).status, 404, `${method} ${path}`)
     }
   }
-  for (const path of [
-    '/auth',
-    '/token',
-    '/jwks',
-    '/me',
-    '/oauth',
-    '/oauth/register/client_x',
-    '/.well-known/openid-credential-issuer',
-  ]) {
+  for (const path of ['/auth', '/token', '/jwks', '/me', '/oauth', '/.well-known/openid-credential-issuer']) {
     t.equal((await server.fetch(path)).status, 404, path)
   }
   for (const method of ['PUT', 'PATCH', 'DELETE']) {
@@ -105,6 +111,7 @@ t.test('registration is named while there is any (RFC 7591 3)', async (t) => {
   const described = (await (await without.fetch(PATHS[0] ?? '')).json()) as object
   t.notOk('registration_endpoint' in described)
   t.equal((await without.post('/oauth/register', { redirect_uris: [REDIRECT_URI] })).status, 404)
+  t.equal((await without.fetch('/oauth/register/client_x')).status, 404)
 })
 
 t.test('the keys are published without their private part (RFC 7517 9.2, RFC 8725 3.1)', async (t) => {
@@ -114,6 +121,7 @@ t.test('the keys are published without their private part (RFC 7517 9.2, RFC 872
   t.same(keys.map(({ alg }) => alg).sort(), ['ES256', 'ES256', 'RS256', 'RS256'], 'of each a current and a next one')
   t.equal(new Set(keys.map(({ kid }) => kid)).size, keys.length, 'each has a name of its own')
   for (const key of keys) {
+    t.not(key.kid, 'keystore-CHANGE-ME', 'nor is one the engine makes for development')
     t.match(key, { kid: /^[\w-]{16,}$/, use: 'sig', kty: key.alg === 'ES256' ? 'EC' : 'RSA' })
     for (const secret of ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k', 'oth']) t.notOk(secret in key, secret)
     if (key.kty === 'RSA') t.ok(Buffer.from(key.n ?? '', 'base64url').length >= 256, 'of 2048 bits (FAPI 2.0 5.4.1)')

@@ -216,7 +216,7 @@ t.test('nobody gives a client more than he has (contract: admin scopes are for a
     const asking = await makeClient(server, { scope, firstParty })
     const { redeem } = await authorize(server, asking, person, { parameters })
     const tokens = await redeem()
-    t.equal(tokens.scope, 'profile:read')
+    t.equal(tokens.scope, 'openid profile:read')
     t.equal(await meStatus(server, tokens.access_token), 200)
     const admin = await server.fetch('/api/admin/users', { headers: bearer(tokens.access_token) })
     t.equal(admin.status, 403)
@@ -224,7 +224,7 @@ t.test('nobody gives a client more than he has (contract: admin scopes are for a
   const administrator = await makePerson(server, 'admin')
   const asking = await makeClient(server, { scope })
   const tokens = await (await authorize(server, asking, administrator, { parameters })).redeem()
-  t.equal(tokens.scope, 'profile:read admin:read', 'who has it may')
+  t.equal(tokens.scope, 'openid profile:read admin:read', 'who has it may')
 })
 
 t.test('another person may take over the browser, and is signed in then', async (t) => {

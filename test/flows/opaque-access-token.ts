@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import t from 'tap'
-import { setDisabled, setRole } from '../../src/accounts/accounts.ts'
+import { setDisabled, setRole } from '../../src/accounts/change-account.ts'
 import { providerModels } from '../../src/database/schema.ts'
 import { createResource } from '../../src/resources/resources.ts'
 import { digest } from '../../src/secrets/opaque-token.ts'
@@ -84,15 +84,19 @@ t.test('it is one query to check the first time, with whose it is, and none afte
   }
 })
 
-t.test('it is no token for userinfo, nor is one for userinfo good at our API (RFC 8707 2)', async (t) => {
-  const tokens = await makeTokens()
-  t.equal((await userinfo(tokens.access_token)).status, 403, 'it has no OpenID scope')
-  const { access_token: other } = await refresh(tokens, { scope: 'openid email' })
-  const seen = await userinfo(other)
-  t.equal(seen.status, 200)
-  t.match(await seen.json(), { sub: person.id, email: person.email })
-  t.equal(await meStatus(server, other), 401)
-})
+t.test(
+  'without openid it is no token for userinfo, nor is one for userinfo good at our API (RFC 8707 2)',
+  async (t) => {
+    const tokens = await makeTokens()
+    const narrow = await refresh(tokens, { scope: 'profile:read' })
+    t.equal((await userinfo(narrow.access_token)).status, 403, 'it has no OpenID scope')
+    const { access_token: other } = await refresh(narrow, { scope: 'openid email' })
+    const seen = await userinfo(other)
+    t.equal(seen.status, 200)
+    t.match(await seen.json(), { sub: person.id, email: person.email })
+    t.equal(await meStatus(server, other), 401)
+  },
+)
 
 t.test('a client revokes one of its tokens, and no other ends (RFC 7009 2.1)', async (t) => {
   const tokens = await makeTokens()

@@ -78,3 +78,19 @@ t.test('a session that is signed out of while a request is under way does not co
     t.ok(live.length <= 1, 'at most a new one')
   }
 })
+
+t.test('who declines while a sign-in is under way gets no error of ours, nor does the sign-in', async (t) => {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const browser = new Browser(server)
+    const page = await browser.goto((await authorizationRequest(client)).url.href)
+    const { email, password } = person
+    const post = (action: string, body: Record<string, string>) =>
+      browser.request(action, { method: 'POST', body: new URLSearchParams(body), headers: ours })
+    const signingIn = post(page.form('/login').action, { email, password })
+    const declined = await post(page.form('/abort').action, {})
+    const back = await browser.request(declined.headers.get('location') ?? '')
+    t.match(back.headers.get('location'), /[?&]error=access_denied/)
+    const { status } = await signingIn
+    t.ok([303, 400].includes(status), `the sign-in: ${status}`)
+  }
+})

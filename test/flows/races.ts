@@ -4,14 +4,16 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import t, { type Test } from 'tap'
 import { accounts, providerModels } from '../../src/database/schema.ts'
 import { offerFirstAdministrator } from '../../src/setup/first-administrator.ts'
-import { Browser } from '../fixtures/browser.ts'
+import { Browser, type Page } from '../fixtures/browser.ts'
 import { authorizationRequest, authorize, makeClient, REDIRECT_URI } from '../fixtures/clients.ts'
+import { atDevicePage, begin, DEVICE_CODE, type } from '../fixtures/device.ts'
+import { dpopHeaders, makeDpopKey, makeProof } from '../fixtures/dpop.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
 import { makePerson, PASSWORD, signIn } from '../fixtures/people.ts'
-import { type Answer, clientForm, meStatus, postAtOnce, register } from '../fixtures/wire.ts'
+import { type Answer, clientForm, getAtOnce, meStatus, postAtOnce, register } from '../fixtures/wire.ts'
 
 /** Single use is one conditional statement each time: whoever comes at once, over two processes, one wins. */
-const env = { CLIENT_REGISTRATION: 'open' }
+const env = { CLIENT_REGISTRATION: 'open', TRUST_PROXY: '127.0.0.1' }
 const server = await startGatehouse(t, { env })
 const onPostgres = server.env.DATABASE_URL !== undefined
 /** The embedded database serves one process, and one statement at a time. */
@@ -96,6 +98,24 @@ t.test('a client assertion lets one request in (RFC 7523 3, Hydra GHSA-3p3g-vpw6
   })
 })
 
+t.test('a DPoP proof lets one request in, at the API and at the token endpoint (RFC 9449 11.1)', async (t) => {
+  const machine = await makeClient(server, { type: 'machine', scope: ['profile:read'] })
+  const key = await makeDpopKey()
+  const path = '/api/protected/any'
+  await inRounds(t, async (t) => {
+    const dpop = await makeProof(key, { method: 'POST', url: `${server.url}/oauth/token` })
+    const { body, headers } = clientForm(machine, { grant_type: 'client_credentials' })
+    const asked = await postAtOnce(servers, '/oauth/token', AT_ONCE, { body, headers: { ...headers, dpop } })
+    const [winner, ...more] = succeeded(asked)
+    t.equal(more.length, 0)
+    t.ok(asked.every(({ status, body }) => status === 200 || body.error === 'invalid_grant'))
+    const good = await dpopHeaders(server, key, winner?.body.access_token ?? '', { path })
+    const called = await getAtOnce(servers, path, AT_ONCE, good)
+    t.equal(called.filter((status) => status === 200).length, 1)
+    t.ok(called.every((status) => status === 200 || status === 401))
+  })
+})
+
 t.test('consent that is given twice counts once (RFC 9700 4.5)', (t) =>
   inRounds(
     t,
@@ -124,6 +144,8 @@ t.test('consent that is given twice counts once (RFC 9700 4.5)', (t) =>
   ),
 )
 
+let network = 0
+
 t.test('a one-time link makes one administrator (ASVS V6.4.1)', (t) =>
   inRounds(
     t,
@@ -131,7 +153,9 @@ t.test('a one-time link makes one administrator (ASVS V6.4.1)', (t) =>
       await server.db.execute(sql`update accounts set role = 'user' where role = 'admin'`)
       const token = (await offerFirstAdministrator(server.db, new Date())) ?? ''
       const body = new URLSearchParams({ token, email: `first-${randomUUID()}@example.com`, password: PASSWORD })
-      const answers = await postAtOnce(servers, '/setup', AT_ONCE, { body, headers: { origin: server.url } })
+      // From another network each time: who loses has presented a link that is not good.
+      const headers = { origin: server.url, 'x-forwarded-for': `192.0.2.${(network += 1)}` }
+      const answers = await postAtOnce(servers, '/setup', AT_ONCE, { body, headers })
       t.equal(succeeded(answers).length, 1)
       t.ok(answers.every(({ status }) => status < 500))
       t.equal(await server.db.$count(accounts, eq(accounts.role, 'admin')), 1)
@@ -139,3 +163,38 @@ t.test('a one-time link makes one administrator (ASVS V6.4.1)', (t) =>
     onPostgres ? 3 : 1,
   ),
 )
+
+t.test('a code of a device is opened once, answered once and redeemed once (RFC 8628 3.5, 5.4)', async (t) => {
+  const tv = await makeClient(server, { type: 'native', redirectUris: [] })
+  await inRounds(
+    t,
+    async (t) => {
+      const people = await Promise.all([makePerson(server), makePerson(server)])
+      const visits = await Promise.all(people.map((each) => atDevicePage(server, each)))
+      const { device_code, user_code } = await begin(tv)
+      const opened = await Promise.all(visits.map(({ browser, page }) => type(browser, page, user_code)))
+      const [asked, ...others] = opened.filter(({ status }) => status === 200)
+      t.equal(others.length, 0, 'of two people one has it')
+      const winner = visits[opened.indexOf(asked as Page)] as (typeof visits)[0]
+
+      const path = new URL(asked?.url ?? '').pathname
+      const cookie = [...winner.browser.cookies].map(([name, { value }]) => `${name}=${value}`).join('; ')
+      const headers = { cookie, origin: server.url, 'sec-fetch-site': 'same-origin', accept: 'text/html' }
+      const body = new URLSearchParams()
+      const answers = await postAtOnce(servers, `${path}/allow`, AT_ONCE, { body, headers })
+      t.equal(succeeded(answers).length, 1)
+      t.ok(answers.every(({ status }) => status === 200 || status === 400))
+      const kept = and(eq(providerModels.clientId, tv.id), eq(providerModels.model, 'Grant'))
+      t.equal(await server.db.$count(providerModels, kept), 1, 'one grant')
+
+      const parameters = { grant_type: DEVICE_CODE, device_code }
+      const redeemed = await postAtOnce(servers, '/oauth/token', AT_ONCE, clientForm(tv, parameters))
+      t.strictSame(statusesOf(redeemed), [200, 400])
+      t.equal(succeeded(redeemed).length, 1)
+      t.ok(redeemed.every(({ status, body }) => status === 200 || body.error === 'invalid_grant'))
+      t.equal(await meStatus(server, succeeded(redeemed)[0]?.body.access_token ?? ''), 200)
+      await server.db.delete(providerModels).where(eq(providerModels.clientId, tv.id))
+    },
+    onPostgres ? 5 : 1,
+  )
+})

@@ -1,6 +1,6 @@
 import { createConnection } from 'node:net'
 import t from 'tap'
-import { setDisabled } from '../../src/accounts/accounts.ts'
+import { setDisabled } from '../../src/accounts/change-account.ts'
 import { firstPartyJwt, type Held, makeOneOfEach } from '../fixtures/credentials.ts'
 import { type Gatehouse, startGatehouse } from '../fixtures/gatehouse.ts'
 import { startProxy } from '../fixtures/proxy.ts'

@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import t from 'tap'
-import { setDisabled, setRole } from '../../src/accounts/accounts.ts'
+import { setDisabled, setRole } from '../../src/accounts/change-account.ts'
 import { revokeApiKey } from '../../src/api-keys/api-keys.ts'
 import { deleteClient } from '../../src/clients/clients.ts'
 import { revokeAccessToken } from '../../src/credentials/access-token-state.ts'

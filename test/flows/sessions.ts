@@ -26,8 +26,10 @@ async function signInByPage(gatehouse: Gatehouse, { email, password }: Person, h
   return { response, ...cookieOf(response), body: (await response.json()) as { accessToken: string } }
 }
 
+/** The cookie of the refresh token; another one, of a device that is known, holds no credential. */
 function cookieOf(response: Response) {
-  const [cookie = '', ...attributes] = (response.headers.getSetCookie()[0] ?? '').split('; ')
+  const written = response.headers.getSetCookie().find((line) => /^(__Host-)?gatehouse_refresh=/.test(line))
+  const [cookie = '', ...attributes] = (written ?? '').split('; ')
   return { cookie, attributes: attributes.filter((attribute) => !attribute.startsWith('Expires=')).sort() }
 }
 

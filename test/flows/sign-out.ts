@@ -102,6 +102,14 @@ t.test('without a hint the person is asked, and told when it is done (RP-Initiat
   t.equal((await confirm(named.browser, asked)).url, AFTERWARDS, 'the client may be named instead')
 })
 
+t.test('hints and languages that change nothing here fail no request (RP-Initiated Logout 2)', async (t) => {
+  const { browser, id_token } = await signedIn()
+  const parameters = { post_logout_redirect_uri: AFTERWARDS, ui_locales: 'fr-CA fr', logout_hint: person.email }
+  const page = await browser.goto(logout({ id_token_hint: id_token, client_id: client.id, ...parameters }))
+  t.equal((await confirm(browser, page)).url, AFTERWARDS)
+  t.equal(await asksToSignIn(browser), true)
+})
+
 t.test('the request may come by POST (RP-Initiated Logout 2)', async (t) => {
   const { browser, id_token } = await signedIn()
   const body = new URLSearchParams({ id_token_hint: id_token, post_logout_redirect_uri: AFTERWARDS })

@@ -6,7 +6,6 @@ import {
   type CryptoKey,
   decodeJwt,
   exportJWK,
-  exportSPKI,
   generateKeyPair,
   importJWK,
   type JWK,
@@ -15,6 +14,7 @@ import {
 import t, { type Test } from 'tap'
 import { authorize, makeClient } from '../fixtures/clients.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
+import { formsOfKey, WRONG_ALGS } from '../fixtures/jws.ts'
 import { part, signAs, signText } from '../fixtures/keys.ts'
 import { bearer, makePerson, signIn } from '../fixtures/people.ts'
 
@@ -60,21 +60,7 @@ for (const [kind, { good, sign }] of Object.entries(KINDS)) {
   t.test(`${kind}: unsigned (RFC 8725 3.2, ASVS V9.1.2)`, async (t) => {
     await isRefused(t, `${head}.${body}.`, 'the signature is missing')
     await isRefused(t, `${head}.${body}`, 'with its dot')
-    for (const alg of [
-      'none',
-      'None',
-      'NONE',
-      'nOnE',
-      '',
-      'HS256',
-      'RS256',
-      'ES384',
-      'ES256K',
-      'EdDSA',
-      null,
-      1,
-      undefined,
-    ]) {
+    for (const alg of [...WRONG_ALGS, 'RS256']) {
       const unsigned = `${part({ ...header(good), alg })}.${body}`
       await isRefused(t, `${unsigned}.`, `alg ${alg}`)
       await isRefused(t, `${unsigned}.${signature}`, `alg ${alg}, with a signature`)
@@ -83,16 +69,7 @@ for (const [kind, { good, sign }] of Object.entries(KINDS)) {
 
   t.test(`${kind}: signed with a public key as a secret (RFC 8725 2.1, ASVS V9.1.2)`, async (t) => {
     for (const jwk of published) {
-      const pem = await exportSPKI((await importJWK(jwk)) as CryptoKey)
-      const der = Buffer.from(pem.replace(/-----.*-----|\n/g, ''), 'base64')
-      const secrets = {
-        pem,
-        trimmed: pem.trim(),
-        der,
-        jwk: JSON.stringify(jwk),
-        part: jwk.x ?? jwk.n ?? '',
-      }
-      for (const [form, secret] of Object.entries(secrets)) {
+      for (const [form, secret] of await formsOfKey(jwk)) {
         const forged = new SignJWT(claims).setProtectedHeader({ ...header(good), alg: 'HS256', kid: jwk.kid })
         await isRefused(t, await forged.sign(Buffer.from(secret)), `${jwk.alg}, ${form}`)
       }
@@ -113,9 +90,11 @@ for (const [kind, { good, sign }] of Object.entries(KINDS)) {
         iss,
       })),
       ...['https://other.example', `${claims.aud}/`, client.id, [], [''], '', null, undefined].map((aud) => ({ aud })),
-      ...[now - 1, now, 0, -1, `${now + 60}`, true, null, undefined].map((exp) => ({ exp })),
+      ...[now - 1, now, 0, -1, -1e308, 1e308, Number.MAX_SAFE_INTEGER, `${now + 60}`, true, null, undefined].map(
+        (exp) => ({ exp }),
+      ),
       ...[now + 3600, `${now - 60}`, null].map((nbf) => ({ nbf })),
-      ...[`${now}`, null, undefined].map((iat) => ({ iat })),
+      ...[`${now}`, 1e308, null, undefined].map((iat) => ({ iat })),
       ...[undefined, null, '', 1, [person.id], `${person.id}\0`, "' or ''='"].map((sub) => ({ sub })),
       { jti: undefined },
       ...(kind === 'access token'

@@ -35,7 +35,7 @@ t.test('what was sealed for one purpose opens for no other', async (t) => {
   await t.rejects(ring.open('signing-key:one ', sealed))
 })
 
-t.test('a changed byte is noticed, in whatever part', async (t) => {
+t.test('a changed character is noticed, in whatever part', async (t) => {
   const sealed = await ring.seal('p', 'a secret')
   const parts = sealed.split('.')
   for (const [index, part] of parts.entries()) {
@@ -45,6 +45,9 @@ t.test('a changed byte is noticed, in whatever part', async (t) => {
     const altered = parts.with(index, bytes.toString('base64url')).join('.')
     await t.rejects(ring.open('p', altered), `part ${index}`)
   }
+  const last = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'.indexOf(sealed.at(-1) ?? '')
+  const spare = 'BCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'[last]
+  await t.rejects(ring.open('p', sealed.slice(0, -1) + spare), /not canonical/, 'a bit after the last byte')
   await t.rejects(ring.open('p', sealed.slice(0, -8)), 'cut off')
   await t.rejects(ring.open('p', ''), 'nothing')
 })

@@ -1,10 +1,16 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import type { Account } from '../../accounts/accounts.ts'
 import type { RefreshCookie } from '../../sessions/cookie.ts'
-import { endSession, type FirstPartySession, findSession, startSession } from '../../sessions/sessions.ts'
+import {
+  type FirstPartySession,
+  findSession,
+  type IssuedSession,
+  startSession,
+  type UpstreamAuthentication,
+} from '../../sessions/sessions.ts'
 import type { UnitOfWork } from '../unit-of-work.ts'
 
-interface SignedIn {
+export interface SignedIn {
   readonly session: FirstPartySession
   readonly account: Account
 }
@@ -18,18 +24,17 @@ export async function findBrowserSession(
   return refreshToken === undefined ? undefined : findSession(work.db, refreshToken, new Date())
 }
 
-/** Signs the browser in: a new session, a new cookie; the session it had before is over (ASVS V7.2.4). */
+/**
+ * Signs the browser in: a new session; the one it had before is over (ASVS V7.2.4). The cookie is for the caller to
+ * write, once the session is there for good.
+ */
 export async function startBrowserSession(
   request: FastifyRequest,
-  reply: FastifyReply,
   account: Account,
   dependencies: { work: UnitOfWork; refreshCookie: RefreshCookie },
-): Promise<SignedIn> {
-  const { work, refreshCookie } = dependencies
+  upstream?: UpstreamAuthentication,
+): Promise<IssuedSession> {
+  const { work } = dependencies
   const before = await findBrowserSession(request, dependencies)
-  const now = new Date()
-  if (before !== undefined) await endSession(work.db, before.session.id, now, { from: request.ip })
-  const started = await startSession(work.db, account, now, { from: request.ip })
-  refreshCookie.write(reply, started.refreshToken, started.refreshExpiresAt)
-  return started
+  return startSession(work.db, account, new Date(), { from: request.ip }, before?.session, upstream)
 }

@@ -1,12 +1,14 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
 import { findSession } from '../../sessions/sessions.ts'
+import { askedAcrValues, knownSignIn, metAcr } from '../authentication-context.ts'
 import type { AuthorizationServerDependencies } from '../dependencies.ts'
 
 const { Check, base } = interactionPolicy
 
 /**
  * When a person is asked to sign in or to consent. Besides the engine's own reasons:
- * a provider session is good only while the first-party session it came from is (one sign-out ends both),
+ * a provider session is good only while the first-party session it came from is (one sign-out ends both);
+ * a sign-in must be of a class that is asked for (RFC 9470 5);
  * and a client whose identity is not assured is consented to each time (ASVS V10.7.1).
  */
 export function createInteractionPolicy({ work, refreshCookie }: AuthorizationServerDependencies) {
@@ -19,6 +21,18 @@ export function createInteractionPolicy({ work, refreshCookie }: AuthorizationSe
       const refreshToken = ctx.cookies.get(refreshCookie.name, { signed: false })
       const found = refreshToken && (await findSession(work.db, refreshToken, new Date()))
       return found && found.account.id === session.accountId ? Check.NO_NEED_TO_PROMPT : Check.REQUEST_PROMPT
+    }),
+  )
+
+  policy.get('login')?.checks.add(
+    new Check('acr_not_met', 'a sign-in of another class is asked for', 'login_required', ({ oidc }) => {
+      const { session, params } = oidc
+      const loginTs = session?.loginTs
+      if (session === undefined || loginTs === undefined) return Check.NO_NEED_TO_PROMPT
+      const acr = metAcr(knownSignIn(session.acr, loginTs), askedAcrValues(params?.acr_values), new Date())
+      // What is issued from here on says so.
+      if (acr !== undefined) session.acr = acr
+      return acr === undefined ? Check.REQUEST_PROMPT : Check.NO_NEED_TO_PROMPT
     }),
   )
 

@@ -3,29 +3,37 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errors, type Interaction, type InteractionResults } from 'oidc-provider'
 import { Type } from 'typebox'
-import { authenticateAccount, createAccount } from '../../accounts/accounts.ts'
+import { type Account, createAccount } from '../../accounts/accounts.ts'
+import { authenticateAccount } from '../../accounts/authentication.ts'
 import { Email, Name, NewPassword, Password } from '../../accounts/schemas.ts'
 import { type Client, findClient } from '../../clients/clients.ts'
 import { redirectHost } from '../../clients/redirect-uris.ts'
 import { PublicError } from '../../errors.ts'
-import { createErrorHandler } from '../../http/error-handler.ts'
+import { createErrorHandler, refusalFor } from '../../http/error-handler.ts'
 import { respondWithPage } from '../../http/error-page.ts'
 import { requireSameOrigin } from '../../http/same-origin.ts'
 import { contentSecurityPolicy, formActionSource } from '../../http/security-headers.ts'
 import { renderView } from '../../http/views.ts'
+import type { UpstreamCookie } from '../../sessions/cookie.ts'
 import type { SignInLimits } from '../../sessions/sign-in-limits.ts'
+import type { UpstreamSignIns } from '../../upstreams/sign-ins.ts'
+import { listUpstreams } from '../../upstreams/upstreams.ts'
+import { takesUpstream } from '../authentication-context.ts'
 import type { AuthorizationServerDependencies } from '../dependencies.ts'
 import type { Engine } from '../engine.ts'
 import { findBrowserSession, startBrowserSession } from './browser-session.ts'
 import { askedFor, consentView, grantConsent } from './consent.ts'
-import { loginResult, satisfiesLogin } from './login.ts'
+import { loginResult, maxAgeOf, satisfiesLogin } from './login.ts'
 
 export interface InteractionOptions extends AuthorizationServerDependencies {
   readonly engine: () => Engine
   readonly signInLimits: SignInLimits
+  readonly upstreamSignIns: UpstreamSignIns
+  readonly upstreamCookie: UpstreamCookie
 }
 
 const Params = Type.Object({ uid: Type.String({ pattern: '^[\\w-]{1,64}$' }) })
+const AtUpstream = Type.Object({ ...Params.properties, id: Type.String({ pattern: '^[a-z0-9-]{1,64}$' }) })
 const SignIn = Type.Object({ email: Email, password: Password }, { additionalProperties: false })
 const Register = Type.Object(
   { email: Email, password: NewPassword, name: Type.Optional(Name) },
@@ -35,7 +43,9 @@ const Nothing = Type.Optional(Type.Object({}, { additionalProperties: false }))
 
 /** The pages of an authorization request: sign in, create account, consent. */
 export const interactionRoutes: FastifyPluginAsyncTypebox<InteractionOptions> = async (app, options) => {
-  const { config, work, engine, signInLimits, refusals } = options
+  const { config, work, engine, refreshCookie, deviceCookie, signInLimits, refusals } = options
+  const { upstreamSignIns, upstreamCookie } = options
+  const host = new URL(config.issuer).hostname
   app.removeAllContentTypeParsers()
   await app.register(formbody)
   app.setErrorHandler(createErrorHandler(respondWithPage))
@@ -50,10 +60,10 @@ export const interactionRoutes: FastifyPluginAsyncTypebox<InteractionOptions> = 
       if (signedIn !== undefined && satisfiesLogin(interaction, signedIn.session, new Date())) {
         return finish(request, reply, loginResult(signedIn.account, signedIn.session))
       }
-      return show(reply, interaction, 'sign-in', signInView(interaction, client))
+      return show(reply, interaction, 'sign-in', await signInView(interaction, client))
     }
     if (signedIn === undefined || signedIn.account.id !== interaction.session?.accountId) return signedOut()
-    const asked = await askedFor(interaction, signedIn.account, { work, issuer: config.issuer })
+    const asked = await askedFor(interaction, signedIn.account, { ...options, issuer: config.issuer })
     return show(reply, interaction, 'consent', consentView(interaction, client, signedIn.account, asked, new Date()))
   })
 
@@ -66,12 +76,25 @@ export const interactionRoutes: FastifyPluginAsyncTypebox<InteractionOptions> = 
     const { interaction, client } = await current(request, reply, 'login')
     const { email, password } = request.body
     try {
-      const account = await signInLimits.guard(email, request.ip, () => authenticateAccount(work.db, email, password))
-      const { session } = await startBrowserSession(request, reply, account, options)
-      return finish(request, reply, loginResult(account, session))
+      const account = await signInLimits.guard({ email, from: request.ip, device: deviceCookie.read(request) }, () =>
+        authenticateAccount(work.db, email, password),
+      )
+      return await signIn(request, reply, account)
     } catch (error) {
-      return showAgain(request, reply, error, interaction, 'sign-in', { ...signInView(interaction, client), email })
+      const again = { ...(await signInView(interaction, client)), email, error: refusalFor(error, request, reply) }
+      return show(reply, interaction, 'sign-in', again)
     }
+  })
+
+  app.get('/interaction/:uid/upstreams/:id', { schema: { params: AtUpstream } }, async (request, reply) => {
+    requireSameOrigin(request, [config.issuer], { proof: false })
+    const { interaction } = await current(request, reply, 'login')
+    const leavingFrom = { uid: interaction.uid, redirectUri: String(interaction.params.redirect_uri) }
+    const purpose = { interaction: leavingFrom, maxAge: maxAgeOf(interaction) }
+    const visitor = { from: request.ip, browser: upstreamCookie.read(request) }
+    const departure = await upstreamSignIns.begin(request.params.id, purpose, visitor)
+    upstreamCookie.write(reply, departure.browser, departure.expires)
+    return reply.redirect(departure.url, 303)
   })
 
   app.post(
@@ -83,12 +106,16 @@ export const interactionRoutes: FastifyPluginAsyncTypebox<InteractionOptions> = 
       try {
         signInLimits.requireSignUp()
         await signInLimits.countSignUp(request.ip)
-        const account = await createAccount(work.db, { email, password, name }, { from: request.ip })
-        const { session } = await startBrowserSession(request, reply, account, options)
-        return finish(request, reply, loginResult(account, session))
+        const account = await createAccount(work.db, { email, password, name, host }, { from: request.ip })
+        return await signIn(request, reply, account)
       } catch (error) {
-        const again = { ...createAccountView(interaction, client), email, name }
-        return showAgain(request, reply, error, interaction, 'create-account', again)
+        const again = {
+          ...createAccountView(interaction, client),
+          email,
+          name,
+          error: refusalFor(error, request, reply),
+        }
+        return show(reply, interaction, 'create-account', again)
       }
     },
   )
@@ -97,13 +124,17 @@ export const interactionRoutes: FastifyPluginAsyncTypebox<InteractionOptions> = 
     const { interaction } = await current(request, reply, 'consent')
     const signedIn = await findBrowserSession(request, options)
     if (signedIn === undefined || signedIn.account.id !== interaction.session?.accountId) return signedOut()
-    const asked = await askedFor(interaction, signedIn.account, { work, issuer: config.issuer })
+    const asked = await askedFor(interaction, signedIn.account, { ...options, issuer: config.issuer })
     const credential = { kind: 'first_party_session', id: signedIn.session.id }
-    const grantId = await grantConsent({ provider: engine().provider, work }, interaction, signedIn.account, asked, {
-      credential,
-      from: request.ip,
-    }).catch(expired)
-    return finish(request, reply, { consent: { grantId } })
+    const { provider } = engine()
+    const origin = { credential, from: request.ip }
+    const returnTo = await work
+      .atOnce(async () => {
+        const grantId = await grantConsent({ provider, work }, interaction, signedIn.account, asked, origin)
+        return provider.interactionResult(request.raw, reply.raw, { consent: { grantId } })
+      })
+      .catch(expired)
+    return reply.redirect(returnTo, 303)
   })
 
   app.post('/interaction/:uid/abort', { schema: { params: Params, body: Nothing } }, async (request, reply) => {
@@ -134,21 +165,37 @@ export const interactionRoutes: FastifyPluginAsyncTypebox<InteractionOptions> = 
     return { interaction, client }
   }
 
-  async function finish(request: FastifyRequest, reply: FastifyReply, result: InteractionResults) {
-    const { provider } = engine()
-    const returnTo = await provider.interactionResult(request.raw, reply.raw, result)
+  /** Starts a session and answers the login prompt by it, at once: who sees an error is as before, and may try again. */
+  async function signIn(request: FastifyRequest, reply: FastifyReply, account: Account) {
+    const { returnTo, started } = await work.atOnce(async () => {
+      const started = await startBrowserSession(request, account, options)
+      const result = loginResult(account, started.session)
+      return { started, returnTo: await engine().provider.interactionResult(request.raw, reply.raw, result) }
+    })
+    refreshCookie.write(reply, started.refreshToken, started.refreshExpiresAt)
+    deviceCookie.remember(reply, account, new Date())
     return reply.redirect(returnTo, 303)
   }
 
-  function signInView(interaction: Interaction, client: Client) {
+  async function finish(request: FastifyRequest, reply: FastifyReply, result: InteractionResults) {
+    const { provider } = engine()
+    const returnTo = await provider.interactionResult(request.raw, reply.raw, result).catch(expired)
+    return reply.redirect(returnTo, 303)
+  }
+
+  async function signInView(interaction: Interaction, client: Client) {
     const path = `/interaction/${interaction.uid}`
+    const upstreams = takesUpstream(interaction.params.acr_values) ? await listUpstreams(work.db) : []
     return {
       action: `${path}/login`,
       abortAction: `${path}/abort`,
       registerHref: config.signUp === 'open' ? `${path}/create-account` : undefined,
       client: shown(interaction, client),
       email: interaction.params.login_hint,
-      reauthenticate: interaction.prompt.reasons.some((reason) => reason === 'login_prompt' || reason === 'max_age'),
+      upstreams: upstreams.map(({ id, name }) => ({ name, href: `${path}/upstreams/${id}` })),
+      reauthenticate: interaction.prompt.reasons.some((reason) =>
+        ['login_prompt', 'max_age', 'acr_not_met'].includes(reason),
+      ),
     }
   }
 
@@ -174,22 +221,8 @@ function show(reply: FastifyReply, { params }: Interaction, view: string, data: 
     .send(renderView(view, data))
 }
 
-/** The same page again, with what was wrong; anything but a refusal goes to the error handler. */
-function showAgain(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  error: unknown,
-  interaction: Interaction,
-  view: string,
-  data: object,
-) {
-  if (!(error instanceof PublicError) || error.status >= 500) throw error
-  request.log.info({ err: error, code: error.code }, 'request refused')
-  if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
-  return show(reply.status(error.status), interaction, view, { ...data, error: error.message })
-}
-
-function expired(cause: unknown): never {
+/** @throws {PublicError} 400 for an interaction that is over, and anything else as it is */
+export function expired(cause: unknown): never {
   if (!(cause instanceof errors.SessionNotFound)) throw cause
   const detail =
     'This sign-in has expired, or was begun in another browser. Go back to the application and start again.'

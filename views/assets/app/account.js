@@ -1,10 +1,13 @@
 import { clearApps, showApps } from './apps.js'
+import { clearPasswords, offerPasswordChange } from './change-password.js'
 import { closeDialogs } from './dialogs.js'
 import { byId, initial } from './dom.js'
+import { clearIdentities, showIdentities } from './identities.js'
 import { forgetKey } from './key-secret.js'
 import { clearKeys, showKeys } from './keys.js'
 import { offerPermissions } from './new-key.js'
 import { call } from './session.js'
+import { clearSessions, showSessions } from './sessions.js'
 import { clearAnswer } from './try-api.js'
 
 /** Shows who is signed in and, below, everything that is theirs. */
@@ -17,9 +20,10 @@ export async function showAccount() {
   byId('me-email').textContent = me.email
   byId('me-role').hidden = me.role !== 'ADMIN'
   offerPermissions(me.role)
+  offerPasswordChange(me.email)
   byId('welcome').hidden = true
   byId('account').hidden = false
-  await Promise.all([showKeys(), showApps()])
+  await Promise.all([showKeys(), showApps(), showSessions(), showIdentities()])
 }
 
 /** Leaves nothing of the account on the page for whoever sits down next. */
@@ -29,5 +33,8 @@ export function clearAccount() {
   forgetKey()
   clearKeys()
   clearApps()
+  clearSessions()
+  clearIdentities()
   clearAnswer()
+  clearPasswords()
 }

@@ -25,7 +25,7 @@ function appRow(grant) {
     name: grant.clientName,
     host: grant.host,
     since: since(grant),
-    scopes: grant.scopes.join('  '),
+    scopes: [...grant.scopes, ...grant.detailsTypes].join('  '),
   })
   const button = row.querySelector('[data-test="remove-app"]')
   button.ariaLabel = `Remove ${grant.clientName}`

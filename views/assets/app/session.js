@@ -1,4 +1,5 @@
 import { send } from './api.js'
+import { askForPassword } from './reauthentication.js'
 
 // The access token lives in this variable and nowhere else; the refresh token is a cookie no script can read.
 let token
@@ -24,9 +25,7 @@ export async function resume() {
 }
 
 export async function signIn(email, password) {
-  await exclusively(async () => {
-    keep(await send('POST', '/api/auth/login/jwt', { body: { email, password } }))
-  })
+  await givePassword(email, password)
   tabs.postMessage('signed in')
 }
 
@@ -46,13 +45,29 @@ export async function signOut() {
   tabs.postMessage('signed out')
 }
 
-/** Calls the API as the signed-in account; a token that has run out is renewed, once. */
+/** Calls the API as the signed-in account, who types the password once more when the sign-in is too long ago for this. */
 export async function call(method, path, body) {
+  try {
+    return await callOnce(method, path, body)
+  } catch (problem) {
+    if (problem.body?.code !== 'insufficient_user_authentication') throw problem
+    const { email } = await callOnce('GET', '/api/me')
+    if (!(await askForPassword((password) => givePassword(email, password)))) throw problem
+  }
+  return callOnce(method, path, body)
+}
+
+function givePassword(email, password) {
+  return exclusively(async () => keep(await send('POST', '/api/auth/login/jwt', { body: { email, password } })))
+}
+
+/** A token that has run out is renewed, once. */
+async function callOnce(method, path, body) {
   const used = token
   try {
     return await send(method, path, { body, token })
   } catch (problem) {
-    if (problem.status !== 401) throw problem
+    if (problem.status !== 401 || problem.body.code === 'insufficient_user_authentication') throw problem
   }
   if (token === used) await renewOrEnd()
   return send(method, path, { body, token })

@@ -1,0 +1,1 @@
+ALTER TABLE "resources" ADD COLUMN "authorization_details_types" jsonb DEFAULT '{}'::jsonb NOT NULL;

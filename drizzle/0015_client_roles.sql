@@ -1,0 +1,1 @@
+ALTER TABLE "clients" ADD COLUMN "role" text DEFAULT 'service' NOT NULL;

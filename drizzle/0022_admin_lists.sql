@@ -1,0 +1,4 @@
+CREATE INDEX "api_keys_created_at" ON "api_keys" USING btree ("created_at","id");--> statement-breakpoint
+CREATE INDEX "provider_models_grants" ON "provider_models" USING btree ("expires_at","grant_id") WHERE "provider_models"."model" = 'Grant';--> statement-breakpoint
+CREATE INDEX "provider_models_grants_account" ON "provider_models" USING btree ("account_id","expires_at","grant_id") WHERE "provider_models"."model" = 'Grant';--> statement-breakpoint
+CREATE INDEX "provider_models_grants_client" ON "provider_models" USING btree ("client_id","expires_at","grant_id") WHERE "provider_models"."model" = 'Grant';
