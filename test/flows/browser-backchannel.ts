@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ask, makeAsker, pollOnce } from '../fixtures/backchannel.ts'
-import { noChromium, openWindow, startChromium } from '../fixtures/chromium.ts'
+import { noChromium, openWindow, signInByKeyboard, startChromium } from '../fixtures/chromium.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
 import { makePerson } from '../fixtures/people.ts'
 import { meStatus } from '../fixtures/wire.ts'
@@ -19,10 +19,7 @@ t.test('answering what an app asks, by hand (CIBA 8)', { skip: noChromium }, asy
       const { auth_req_id: second } = await ask(client, person, { binding_message: 'Till 5, B-8' })
       const { page, faults } = await openWindow(t, browser, { javaScriptEnabled })
       await page.goto(`${server.url}/requests`)
-      await page.keyboard.type(person.email)
-      await page.keyboard.press('Tab')
-      await page.keyboard.type(person.password)
-      await page.keyboard.press('Enter')
+      await signInByKeyboard(page, person)
       await page.waitForSelector('h1:text-is("Open requests")')
       const requestOf = (message: string) =>
         page.locator('.requests li', { hasText: message }).getByRole('link', { name: 'Meadow Bank' })

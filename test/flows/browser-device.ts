@@ -1,5 +1,5 @@
 import t from 'tap'
-import { noChromium, openWindow, startChromium } from '../fixtures/chromium.ts'
+import { noChromium, openWindow, signInByKeyboard, startChromium } from '../fixtures/chromium.ts'
 import { makeClient } from '../fixtures/clients.ts'
 import { begin, poll } from '../fixtures/device.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
@@ -19,10 +19,7 @@ t.test('connecting a device, by hand (RFC 8628 3.3)', { skip: noChromium }, asyn
       const { device_code, user_code } = await begin(client)
       const { page, faults } = await openWindow(t, browser, { javaScriptEnabled })
       await page.goto(`${server.url}/device`)
-      await page.keyboard.type(person.email)
-      await page.keyboard.press('Tab')
-      await page.keyboard.type(person.password)
-      await page.keyboard.press('Enter')
+      await signInByKeyboard(page, person)
       await page.waitForSelector('#user_code:focus')
       await page.keyboard.type('no such code')
       await page.keyboard.press('Enter')

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
-import { noChromium, openWindow, startCallback, startChromium } from '../fixtures/chromium.ts'
+import { noChromium, openWindow, signInByKeyboard, startCallback, startChromium } from '../fixtures/chromium.ts'
 import { authorizationRequest, makeClient } from '../fixtures/clients.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
 import { makePerson, PASSWORD, type Person } from '../fixtures/people.ts'
@@ -28,11 +28,7 @@ t.test('the pages of an authorization request, by hand', { skip: noChromium }, a
   await t.test('the keyboard is enough, from the request to the app (WCAG 2.1.1)', async (t) => {
     const { page, faults } = await openWindow(t, browser)
     await page.goto(await request())
-    t.equal(await focused(page), 'email', 'the first field has the focus')
-    await page.keyboard.type(person.email)
-    await page.keyboard.press('Tab')
-    await page.keyboard.type(person.password)
-    await page.keyboard.press('Enter')
+    await signInByKeyboard(page, person)
     await page.waitForSelector('form[action$="/consent"]')
     await tabTo(page, 'Allow')
     const arrival = callback.arrival()
