@@ -10,6 +10,8 @@ export const USAGE = `npm run bench -- [options]
   --spray N         how many bad credentials (200000)
   --storage         only what fills a PostgreSQL: expired grants, very many keys, a day in ten minutes
   --grants N, --keys N, --minutes N   how many, how long (1000000, 10000000, 10)
+  --pages         only the lists of the admin API, near the front and far from it
+  --rows N        how many rows each has (1000000)
   --profile DIR     CPU profiles of the servers
 The embedded database is measured, or with DATABASE_URL a database made on that PostgreSQL.`
 
@@ -26,6 +28,8 @@ export interface Options {
   readonly grants: number
   readonly keys: number
   readonly minutes: number
+  readonly pages: boolean
+  readonly rows: number
   readonly profile: string | undefined
 }
 
@@ -45,6 +49,8 @@ export function readOptions(args: readonly string[]): Options {
       grants: { type: 'string', default: '1000000' },
       keys: { type: 'string', default: '10000000' },
       minutes: { type: 'string', default: '10' },
+      pages: { type: 'boolean', default: false },
+      rows: { type: 'string', default: '1000000' },
       profile: { type: 'string' },
     },
   })
@@ -60,6 +66,8 @@ export function readOptions(args: readonly string[]): Options {
     grants: numberOf('grants', values.grants),
     keys: numberOf('keys', values.keys),
     minutes: numberOf('minutes', values.minutes),
+    pages: values.pages,
+    rows: numberOf('rows', values.rows),
     profile: values.profile,
   }
 }

@@ -10,12 +10,13 @@ import { describeMachine } from './machine.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { renderComparison } from './output/compare.ts'
 import { createProgress, type Progress } from './output/progress.ts'
-import { type Results, readResults, writeResults, writeStorage } from './output/results.ts'
+import { type Results, readResults, writePages, writeResults, writeStorage } from './output/results.ts'
 import { renderTable } from './output/table.ts'
 import { profileInto, stopAll } from './processes/processes.ts'
 import { measureRevocations } from './revocation.ts'
 import { measureRounds } from './rounds.ts'
 import { measureSpray } from './spray.ts'
+import { measurePages } from './storage/pages.ts'
 import { measureStorage } from './storage/storage.ts'
 
 const REVOCATIONS = 200
@@ -40,6 +41,7 @@ try {
   const options = readOptions(process.argv.slice(2))
   if (options.profile !== undefined) profileInto(options.profile)
   if (options.storage) await runStorage(options)
+  else if (options.pages) await runPages(options)
   else await runCases(options)
 } catch (error) {
   if (ending === undefined) {
@@ -77,6 +79,13 @@ async function runStorage(options: Options): Promise<void> {
   const { place, gatehouse, loader, world } = await prepare(progress)
   const storage = await measureStorage(gatehouse, loader, { ...options, databaseUrl, world }, progress)
   process.stdout.write(await writeStorage(describeMachine(place.version), storage))
+}
+
+async function runPages(options: Options): Promise<void> {
+  const progress = createProgress()
+  const { place, gatehouse, loader, world } = await prepare(progress)
+  const pages = await measurePages(gatehouse, loader, { world, rows: options.rows }, progress)
+  process.stdout.write(await writePages(describeMachine(place.version), pages))
 }
 
 async function measureCases(options: Options, progress: Progress): Promise<Results> {

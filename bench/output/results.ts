@@ -4,8 +4,10 @@ import type { Measured } from '../figures.ts'
 import type { Machine } from '../machine.ts'
 import type { Revocations } from '../revocation.ts'
 import type { Spray } from '../spray.ts'
+import type { Pages } from '../storage/pages.ts'
 import type { Storage } from '../storage/storage.ts'
 import { renderChart } from './chart.ts'
+import { renderPages } from './pages.ts'
 import { renderReport } from './report.ts'
 import { renderStorage } from './storage.ts'
 
@@ -35,6 +37,15 @@ export async function writeStorage(machine: Machine, storage: Storage): Promise<
   await writeFile(`${FOLDER}storage.json`, `${JSON.stringify({ machine, ...storage }, rounded, 2)}\n`)
   const report = renderStorage(machine, storage)
   await writeFile(`${FOLDER}storage.md`, report)
+  return report
+}
+
+/** Writes what pages of lists take; returns the report. */
+export async function writePages(machine: Machine, pages: Pages): Promise<string> {
+  await mkdir(FOLDER, { recursive: true })
+  await writeFile(`${FOLDER}pages.json`, `${JSON.stringify({ machine, ...pages }, rounded, 2)}\n`)
+  const report = renderPages(machine, pages)
+  await writeFile(`${FOLDER}pages.md`, report)
   return report
 }
 

@@ -12,6 +12,7 @@ import { grantRoutes } from './grant-routes.ts'
 import { initialAccessTokenRoutes } from './initial-access-token-routes.ts'
 import { resourceRoutes } from './resource-routes.ts'
 import { signingKeyRoutes } from './signing-key-routes.ts'
+import { upstreamRoutes } from './upstream-routes.ts'
 import { userRoutes } from './user-routes.ts'
 
 /** What the routes of administrators work with. */
@@ -38,4 +39,5 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (app, options
   await app.register(grantRoutes, options)
   await app.register(adminApiKeyRoutes, options)
   await app.register(signingKeyRoutes, options)
+  await app.register(upstreamRoutes, options)
 }

@@ -3,7 +3,9 @@ import {
   createUpstream,
   deleteUpstream,
   listUpstreams,
+  requireUsable,
   type Upstream,
+  updateUpstream,
   upstreamRedirectUri,
 } from '../upstreams/upstreams.ts'
 import { type Command, type CommandContext, requireArgument, requireOption, UsageError } from './command.ts'
@@ -33,7 +35,30 @@ export const upstreamCommands: readonly Command[] = [
       const clientSecret = await readLine()
       // Here alone: no other command waits for the library to load.
       const { discover } = await import('../upstreams/discovery.ts')
-      return shown(await createUpstream(db, sealer, { ...input, clientSecret }, discover, OPERATOR), context)
+      await requireUsable({ ...input, clientSecret }, (upstream) => discover(upstream))
+      return shown(await createUpstream(db, sealer, { ...input, clientSecret }, OPERATOR), context)
+    },
+  },
+  {
+    name: 'upstreams update',
+    usage: 'ID [--name N] [--client-id C] [--client-secret-stdin]',
+    takesArgument: true,
+    summary: 'Change what people read of a provider, or the client that we are there',
+    options: {
+      name: { type: 'string' },
+      'client-id': { type: 'string' },
+      'client-secret-stdin': { type: 'boolean' },
+    },
+    async run(context) {
+      const { db, sealer, options, readLine } = context
+      const change = {
+        ...(typeof options.name === 'string' && { name: options.name }),
+        ...(typeof options['client-id'] === 'string' && { clientId: options['client-id'] }),
+        ...(options['client-secret-stdin'] === true && { clientSecret: await readLine() }),
+      }
+      if (Object.keys(change).length === 0) throw new UsageError('say what is to change')
+      const id = requireArgument(context, 'identifier of an upstream')
+      return shown(await updateUpstream(db, sealer, id, change, OPERATOR), context)
     },
   },
   {

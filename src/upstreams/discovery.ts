@@ -14,16 +14,20 @@ type Registered = Pick<NewUpstream, 'issuer' | 'clientId' | 'clientSecret'>
 
 /**
  * Reads the metadata of an upstream (OpenID Connect Discovery 4). Its endpoints are asked from then on, and nothing else.
+ * @param isAllowed at which addresses the issuer may be: wherever the operator says, unless it is told
  * @throws {InvalidRequest} when nothing answers, the metadata is of another issuer (Discovery 4.3, RFC 8414 3.3), or it
  *   lacks what a sign-in needs
  */
-export async function discover({ issuer, clientId, clientSecret }: Registered): Promise<openid.Configuration> {
+export async function discover(
+  { issuer, clientId, clientSecret }: Registered,
+  isAllowed: (address: string) => boolean = () => true,
+): Promise<openid.Configuration> {
   const insecure = issuer.startsWith('http:') ? [openid.allowInsecureRequests] : []
   const configuration = await openid
     .discovery(new URL(issuer), clientId, undefined, authenticateBy(clientSecret), {
       execute: [...insecure, openid.enableNonRepudiationChecks],
       timeout: TIMEOUT,
-      [openid.customFetch]: createFetch(new URL(issuer).origin),
+      [openid.customFetch]: createFetch(new URL(issuer).origin, isAllowed),
     })
     .catch((error: unknown) => {
       const found = issuerFound(error)
@@ -66,16 +70,13 @@ function authenticateBy(secret: string): openid.ClientAuth {
   }
 }
 
-/**
- * The operator chose the issuer, wherever it is; but of what its metadata names elsewhere, only public addresses are asked
- * (CWE-918).
- */
-function createFetch(origin: string): openid.CustomFetch {
+/** Of what the metadata of an issuer names elsewhere, only public addresses are asked (CWE-918). */
+function createFetch(origin: string, isAllowed: (address: string) => boolean): openid.CustomFetch {
   return async (input, { method, headers, body, signal }) => {
     const url = new URL(input)
-    const isAllowed = url.origin === origin ? () => true : isPublic
+    const mayAsk = url.origin === origin ? isAllowed : isPublic
     const text = body == null ? undefined : String(body)
-    const response = await sendOut(url, { method, headers, body: text, signal }, isAllowed, requestEither)
+    const response = await sendOut(url, { method, headers, body: text, signal }, mayAsk, requestEither)
     const content = await readAll(response, MAX_BYTES)
     const { statusCode: status = 500 } = response
     const type = response.headers['content-type']

@@ -23,6 +23,9 @@ export interface OpenUpstream extends Upstream {
   readonly clientSecret: string
 }
 
+/** What may become of one. */
+export type UpstreamChange = Partial<Pick<OpenUpstream, 'name' | 'clientId' | 'clientSecret'>>
+
 export type NewUpstream = Pick<OpenUpstream, 'id' | 'name' | 'issuer' | 'clientId' | 'clientSecret'>
 
 const { id, name, issuer, clientId, createdAt } = upstreams
@@ -35,20 +38,28 @@ const MOST = 20
 export const upstreamRedirectUri = (ourIssuer: string, id: string) => `${ourIssuer}/upstreams/${id}/callback`
 
 /**
- * Registers an upstream.
- * @param requireDiscoverable looks at the metadata that the provider publishes, before anything is written
+ * Looks at an upstream and the metadata that it publishes, before anything is written.
+ * @param discover reads them
  * @throws {InvalidRequest} when a member will not do, or the metadata is not that of the issuer
+ */
+export async function requireUsable(
+  input: NewUpstream,
+  discover: (upstream: NewUpstream) => Promise<unknown>,
+): Promise<void> {
+  requireGood(input)
+  await discover(input)
+}
+
+/**
+ * Registers an upstream that is usable.
  * @throws {Conflict} when there is one of that identifier or issuer
  */
 export async function createUpstream(
   db: Database,
   sealer: Sealer,
   input: NewUpstream,
-  requireDiscoverable: (upstream: NewUpstream) => Promise<unknown>,
   origin: Origin,
 ): Promise<Upstream> {
-  requireGood(input)
-  await requireDiscoverable(input)
   const { clientSecret, ...rest } = input
   const sealedClientSecret = await sealer.seal(sealPurpose(input.id), clientSecret)
   return db.transaction(async (tx) => {
@@ -71,16 +82,70 @@ export function listUpstreams(db: Database): Promise<Upstream[]> {
 }
 
 /**
+ * An upstream without its secret.
+ * @throws {NotFound}
+ */
+export async function readUpstream(db: Database, which: string): Promise<Upstream> {
+  const [found] = await db.select(COLUMNS).from(upstreams).where(eq(id, which))
+  if (found === undefined) throw noSuchUpstream()
+  return found
+}
+
+/** Looks at an upstream as it is, held until it is changed; what it throws is thrown. */
+export type Check = (before: Upstream) => void
+
+/**
+ * Changes what people read of an upstream, or what we are to it. Its issuer stays: identities are of that.
+ * @throws {InvalidRequest} when a member will not do
+ * @throws {NotFound}
+ */
+export async function updateUpstream(
+  db: Database,
+  sealer: Sealer,
+  which: string,
+  change: UpstreamChange,
+  origin: Origin,
+  check: Check = () => {},
+): Promise<Upstream> {
+  const { clientSecret, ...rest } = change
+  const secret =
+    clientSecret === undefined ? {} : { sealedClientSecret: await sealer.seal(sealPurpose(which), clientSecret) }
+  return db.transaction(async (tx) => {
+    const before = await holdUpstream(tx, which)
+    check(before)
+    requireGood({ clientSecret: 'as it was', ...before, ...change })
+    const values = { ...rest, ...secret }
+    if (Object.keys(values).length === 0) return before
+    const [after] = await tx.update(upstreams).set(values).where(eq(id, which)).returning(COLUMNS)
+    if (after === undefined) throw noSuchUpstream()
+    const details = { upstream: which, issuer: after.issuer, changed: Object.keys(change) }
+    await record(tx, { type: 'upstream.update', ...origin, details })
+    return after
+  })
+}
+
+/**
  * Deletes an upstream: from now on nobody signs in there. Whose account which identity is stays, for when it is
  * registered again.
  * @throws {NotFound}
  */
-export async function deleteUpstream(db: Database, which: string, origin: Origin): Promise<void> {
+export async function deleteUpstream(
+  db: Database,
+  which: string,
+  origin: Origin,
+  check: Check = () => {},
+): Promise<void> {
   await db.transaction(async (tx) => {
-    const [gone] = await tx.delete(upstreams).where(eq(id, which)).returning(COLUMNS)
-    if (gone === undefined) throw noSuchUpstream()
+    const gone = await holdUpstream(tx, which)
+    check(gone)
+    await tx.delete(upstreams).where(eq(id, which))
     await record(tx, { type: 'upstream.delete', ...origin, details: { upstream: gone.id, issuer: gone.issuer } })
   })
+}
+
+async function holdUpstream(tx: Database, which: string): Promise<Upstream> {
+  await tx.select({ id }).from(upstreams).where(eq(id, which)).for('update')
+  return readUpstream(tx, which)
 }
 
 /**

@@ -17,7 +17,7 @@ const create = (issuer: string) => [
 const list = (t: Parameters<typeof operator.run>[0]) =>
   operator.run<{ upstreams: { id: string }[] }>(t, ['upstreams', 'list'])
 
-t.test('an upstream is created, listed and deleted; its secret is shown nowhere', async (t) => {
+t.test('an upstream is created, listed, changed and deleted; its secret is shown nowhere', async (t) => {
   const made = {
     ...{ id: 'second', name: 'Second', issuer: second.url, client_id: 'us' },
     redirect_uri: `${server.url}/upstreams/second/callback`,
@@ -28,6 +28,12 @@ t.test('an upstream is created, listed and deleted; its secret is shown nowhere'
     t.notMatch(await dumpDatabase(server.db), SECRET)
     t.match(await operator.refused(t, create(second.url), SECRET), /There is an upstream of that identifier or issuer/)
     t.equal((await server.fetch('/upstreams/second')).status, 303)
+    const changed = { ...made, name: 'Two', client_id: 'we' }
+    const update = ['upstreams', 'update', 'second']
+    const change = ['--name', 'Two', '--client-id', 'we', '--client-secret-stdin']
+    t.strictSame(await operator.run(t, [...update, ...change], `${SECRET} 2\n`), changed)
+    t.notMatch(await dumpDatabase(server.db), SECRET)
+    t.match(await operator.refused(t, update), /say what is to change/)
     t.strictSame(await operator.run(t, ['upstreams', 'delete', 'second']), { id: 'second', deleted: true })
     t.equal((await server.fetch('/upstreams/second')).status, 404, 'at once')
     await operator.refused(t, ['upstreams', 'delete', 'second'])
@@ -35,9 +41,10 @@ t.test('an upstream is created, listed and deleted; its secret is shown nowhere'
   const details = { upstream: 'second', issuer: second.url }
   t.match(events, [
     { type: 'upstream.create', actorKind: 'operator', details },
+    { type: 'upstream.update', actorKind: 'operator', details },
     { type: 'upstream.delete', actorKind: 'operator', details },
   ])
-  t.equal(events.length, 2)
+  t.equal(events.length, 3)
 })
 
 t.test(

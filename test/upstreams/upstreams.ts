@@ -1,18 +1,15 @@
 import t from 'tap'
 import { InvalidRequest } from '../../src/errors.ts'
-import { createSealer } from '../../src/secrets/sealed.ts'
 import { discover } from '../../src/upstreams/discovery.ts'
-import { createUpstream, listUpstreams, type NewUpstream } from '../../src/upstreams/upstreams.ts'
+import { listUpstreams, type NewUpstream, requireUsable } from '../../src/upstreams/upstreams.ts'
 import { freePort, startGatehouse } from '../fixtures/gatehouse.ts'
 import { startOddProvider } from '../fixtures/odd-provider.ts'
 
 const server = await startGatehouse(t)
 const GOOD = { id: 'acme', name: 'Acme', issuer: 'https://id.example.com', clientId: 'us', clientSecret: 'a secret' }
-const sealer = createSealer(server.config.secretKeys ?? [])
 let looked = 0
 
-const create = (input: Partial<NewUpstream>) =>
-  createUpstream(server.db, sealer, { ...GOOD, ...input }, async () => void (looked += 1), {})
+const look = (input: Partial<NewUpstream>) => requireUsable({ ...GOOD, ...input }, async () => void (looked += 1))
 
 t.test('what is no upstream is refused without a look at it', async (t) => {
   const bad: Partial<NewUpstream>[] = [
@@ -22,7 +19,7 @@ t.test('what is no upstream is refused without a look at it', async (t) => {
   bad.push(...['Acme', 'a_b', '-a', 'a-', 'a--b', 'a/b', '', 'x'.repeat(33)].map((id) => ({ id })))
   bad.push(...['', ' ', ' a', 'a\u202eb', 'x'.repeat(61)].map((name) => ({ name })))
   bad.push({ clientId: '' }, { clientSecret: '' }, { clientSecret: 'a\nb' }, { clientSecret: 'x'.repeat(1001) })
-  for (const input of bad) await t.rejects(create(input), InvalidRequest, JSON.stringify(input))
+  for (const input of bad) await t.rejects(look(input), InvalidRequest, JSON.stringify(input))
   t.equal(looked, 0)
   t.strictSame(await listUpstreams(server.db), [])
 })
