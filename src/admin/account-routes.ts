@@ -116,6 +116,13 @@ export const accountRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app
       return create(request, reply, async (tx) => {
         const made = await insertAccount(tx, input, passwordHash, adminOrigin(request)).catch(taken)
         return { location: `/api/admin/accounts/${made.id}`, view: viewOf({ ...made, disabledAt: null }) }
+      }).catch(async (error: unknown) => {
+        // What was written down of it was taken back with the rest.
+        if (error instanceof Conflict) {
+          const refused = { outcome: 'failure', details: { reason: error.code } } as const
+          await record(db, { type: 'account.create', ...adminOrigin(request), ...refused })
+        }
+        throw error
       })
     },
   )

@@ -2,7 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { record } from '../audit/audit.ts'
 import { type StoredEvent, searchEvents } from '../audit/search.ts'
+import { DOCUMENT_URL } from '../credentials/lineage.ts'
 import { requirePrincipal } from '../credentials/plugin.ts'
+import { UUID } from '../database/identifiers.ts'
 import { InvalidRequest } from '../errors.ts'
 import { MaybeText, Moment } from '../http/schemas.ts'
 import { adminOrigin, READ } from './access.ts'
@@ -11,6 +13,7 @@ import type { AdminOptions } from './routes.ts'
 
 const Instant = Type.String({ pattern: '^[1-9]\\d{3}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,3})?Z$' })
 const Text = Type.String({ minLength: 1, maxLength: 200 })
+const CLIENT_ID = new RegExp(`^(client_[0-9a-f]{32}|${DOCUMENT_URL})$`)
 const Query = Type.Object(
   {
     ...PAGE_QUERY,
@@ -61,7 +64,7 @@ export const auditRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app, 
       const list = searchEvents.bind(undefined, db, filter)
       const placeOf = ({ at, id }: StoredEvent) => ({ createdAt: at, id: String(id) })
       const { items, next, asked } = await readPage(query, list, placeOf, /^[1-9]\d{0,14}$/)
-      const details = { ...asked, ...filter }
+      const details = { ...asked, ...filter, subject: idOf(subject), client: idOf(client) }
       await record(db, {
         type: 'audit.list',
         ...adminOrigin(request),
@@ -71,6 +74,11 @@ export const auditRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app, 
       return { events: items.map(viewOf), ...next }
     },
   )
+}
+
+/** What is looked for, where it is an identifier of ours: what else was typed, such as an e-mail, is not kept. */
+function idOf(text: string | undefined): string | undefined {
+  return text === undefined || UUID.test(text) || CLIENT_ID.test(text) ? text : 'none of ours'
 }
 
 function instant(text: string | undefined): Date | undefined {

@@ -10,6 +10,7 @@ import { adminOrigin, READ, WRITE } from './access.ts'
 import { ClientChange, ClientView, ClientWithSecret, NewClient } from './client-schemas.ts'
 import { IfMatch, REMOVAL, removeAsRead, requireIfMatch, tagged } from './entity-tag.ts'
 import { createOnce, IdempotencyKey } from './idempotency.ts'
+import { createOutside } from './outside.ts'
 import { PageQuery, pageSchema, readPage } from './page.ts'
 import type { AdminOptions } from './routes.ts'
 
@@ -22,6 +23,9 @@ const IN_CURSOR = new RegExp(`^(client_[0-9a-f]{32}|${DOCUMENT_URL})$`)
 /** The clients, those that registered themselves too. */
 export const clientRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app, { db, issuer, sealer }) => {
   const create = createOnce({ db, sealer })
+  const outside = createOutside(issuer)
+  const requireOutside = (said: Partial<OperatorMetadata>) =>
+    outside.require(said.jwks_uri, said.backchannel_logout_uri, said.backchannel_client_notification_endpoint)
   const requireServed = async (serves: readonly string[] | null | undefined) => {
     for (const identifier of serves ?? []) await requireResource(db, issuer, identifier)
   }
@@ -80,9 +84,10 @@ export const clientRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app,
     },
     async (request, reply) => {
       const metadata = request.body as OperatorMetadata
-      await requireServed(metadata.serves)
       const input = fromOperator(metadata)
+      requireOutside(metadata)
       return create(request, reply, async (tx) => {
+        await requireServed(metadata.serves)
         const { client, secret } = await createClient(tx, input, adminOrigin(request))
         return { location: locationOf(client), view: viewOf(client), secret: secretOf(secret) }
       })
@@ -95,7 +100,7 @@ export const clientRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app,
       schema: {
         summary: 'Change a client',
         description:
-          'Its type stays. One that is to authenticate by a secret from now on gets it in the answer. A scope that is taken away is in no token that is issued from now on; a role is gone on the next request. A client that registered itself changes itself.',
+          'Its type stays. One that is to authenticate by a secret from now on gets it in the answer. A scope that is taken away is in no token that is issued from now on; a role is gone on the next request; an app that is no longer `first_party` loses what it was granted, and asks. A client that registered itself changes itself.',
         tags,
         params: ClientParams,
         headers: IfMatch,
@@ -111,6 +116,7 @@ export const clientRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app,
       const isAsRead = requireIfMatch(request)
       const change = request.body as Partial<OperatorMetadata>
       await requireServed(change.serves)
+      requireOutside(change)
       const { client, secret } = await changeClient(
         db,
         request.params.id,

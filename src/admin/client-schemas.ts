@@ -2,7 +2,8 @@ import { type TProperties, Type } from 'typebox'
 
 const Text = (maxLength: number, description?: string) =>
   Type.String({ minLength: 1, maxLength, ...(description === undefined ? {} : { description }) })
-const Texts = (maxLength: number, maxItems: number) => Type.Array(Text(maxLength), { maxItems, uniqueItems: true })
+const Texts = (maxLength: number, maxItems: number, description?: string) =>
+  Type.Array(Text(maxLength), { maxItems, uniqueItems: true, ...(description === undefined ? {} : { description }) })
 const Uris = Texts(2000, 50)
 
 /** What may be said of a client, in the names of RFC 7591 and its registry; what is not there is ours. */
@@ -27,7 +28,11 @@ const MEMBERS = {
   introspection_signed_response_alg: Type.Enum(['RS256', 'ES256']),
   access_token_format: Type.Enum(['jwt', 'opaque']),
   authorization_details_types: Texts(100, 50),
-  serves: Texts(600, 100),
+  serves: Texts(
+    600,
+    100,
+    'Resources whose tokens it is told of; of all where it is left out, of none where it is empty',
+  ),
   security_profile: Type.Enum(['fapi2']),
   post_logout_redirect_uris: Uris,
   backchannel_logout_uri: Text(2000),

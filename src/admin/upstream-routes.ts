@@ -1,7 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { isLoopbackHost } from '../clients/redirect-uris.ts'
-import { isLoopback, isPublic } from '../http/outgoing.ts'
 import { Moment } from '../http/schemas.ts'
 import {
   createUpstream,
@@ -17,6 +15,7 @@ import {
 import { adminOrigin, READ, WRITE } from './access.ts'
 import { IfMatch, REMOVAL, removeAsRead, requireIfMatch, tagged } from './entity-tag.ts'
 import { createOnce, IdempotencyKey } from './idempotency.ts'
+import { createOutside } from './outside.ts'
 import type { AdminOptions } from './routes.ts'
 
 const Id = Type.String({ maxLength: 32, description: 'In the path of our redirect URI there' })
@@ -42,15 +41,13 @@ const tags = ['admin']
 /** OpenID Connect providers at which people sign in. */
 export const upstreamRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app, { db, issuer, sealer }) => {
   const create = createOnce({ db, sealer })
-  const isLocal = isLoopbackHost(new URL(issuer).hostname)
+  const { isAllowed } = createOutside(issuer)
   const viewOf = ({ createdAt, ...upstream }: Upstream) => ({
     ...upstream,
     redirectUri: upstreamRedirectUri(issuer, upstream.id),
     createdAt: createdAt.toISOString(),
   })
 
-  /** A provider inside is for who has the command line: a token of an administrator's is not to look around there (CWE-918). */
-  const isAllowed = (address: string) => isPublic(address) || (isLocal && isLoopback(address))
   async function discover(upstream: NewUpstream): Promise<void> {
     const discovery = await import('../upstreams/discovery.ts')
     await discovery.discover(upstream, isAllowed)
@@ -99,13 +96,12 @@ export const upstreamRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (ap
       },
       config: { access: WRITE, problems: { 409: ['upstream_exists', 'too_many_upstreams'] } },
     },
-    async (request, reply) => {
-      await requireUsable(request.body, discover)
-      return create(request, reply, async (tx) => {
+    (request, reply) =>
+      create(request, reply, async (tx) => {
+        await requireUsable(request.body, discover)
         const made = await createUpstream(tx, sealer, request.body, adminOrigin(request))
         return { location: `${PATH}/${made.id}`, view: viewOf(made) }
-      })
-    },
+      }),
   )
 
   app.patch(

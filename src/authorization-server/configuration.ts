@@ -12,6 +12,7 @@ import { createClientAdapter } from './client-adapter.ts'
 import { certificateMethods, createMutualTls } from './client-certificates.ts'
 import type { AuthorizationServerDependencies } from './dependencies.ts'
 import { profileOf } from './fapi.ts'
+import { createGrantAdapter } from './grant-adapter.ts'
 import { createInteractionPolicy } from './interactions/policy.ts'
 import { createIntrospectionPolicy, mayRevoke } from './introspection-policy.ts'
 import { lifetimes } from './lifetimes.ts'
@@ -47,6 +48,7 @@ export function createConfiguration(
   return {
     adapter(model) {
       if (model === 'Client') return clientAdapter
+      if (model === 'Grant') return createGrantAdapter(dependencies)
       if (model === 'DeviceCode') return createRequestAdapter(model, work, dependencies.userCodes)
       if (model === 'BackchannelAuthenticationRequest') return createBackchannelAdapter(dependencies)
       if (model === 'Session') return createSessionAdapter(work)

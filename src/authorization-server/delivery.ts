@@ -10,6 +10,9 @@ const INTERVAL_MS = 1_000
 /** How long a client may take to answer. */
 const TIMEOUT_MS = 5_000
 
+/** A client that answers, but does not take what it is told. */
+class Refused extends Error {}
+
 /** A request by POST to a client. */
 export interface Post {
   readonly uri: string
@@ -43,7 +46,7 @@ export function createDelivery<N extends Notice>(
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(TIMEOUT_MS)])
     const options = { method: 'POST', headers, body, signal }
     const response = await (client.dynamic === true ? toStrangers : toOwn)(uri, options)
-    if (response.status !== 200 && response.status !== 204) throw new Error(`the client answered ${response.status}`)
+    if (response.status !== 200 && response.status !== 204) throw new Refused(`the client answered ${response.status}`)
   }
 
   const deliver = async (notice: N) => {
@@ -55,7 +58,13 @@ export function createDelivery<N extends Notice>(
       if (closing.signal.aborted) return outbox.giveBack(db, notice, new Date())
       const { message } = error as Error
       log.info({ clientId: notice.clientId, attempts: notice.attempts, reason: message }, `${what} was not taken`)
-      return outbox.postpone(db, notice, message, new Date())
+      // What there is at an address inside is for the log, not for whoever may read the audit (CWE-918).
+      return outbox.postpone(
+        db,
+        notice,
+        error instanceof Refused ? message : 'the client cannot be reached',
+        new Date(),
+      )
     }
     await outbox.settle(db, notice)
   }

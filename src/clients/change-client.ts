@@ -2,8 +2,9 @@ import { eq } from 'drizzle-orm'
 import { type Origin, record } from '../audit/audit.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
-import { clients } from '../database/schema.ts'
+import { clients, providerModels } from '../database/schema.ts'
 import { Conflict } from '../errors.ts'
+import { removeGrants } from '../grants/grants.ts'
 import { digest, makeOpaqueToken } from '../secrets/opaque-token.ts'
 import { type Client, holdClient } from './clients.ts'
 import { describeClient } from './description.ts'
@@ -11,7 +12,8 @@ import type { NewClient } from './new-client.ts'
 
 /**
  * Changes what an operator said of a client. One that has a secret from now on gets it, this once; one that
- * authenticates by something else has none any more.
+ * authenticates by something else has none any more. One that is of our own no longer loses what it was granted, which
+ * nobody was asked for.
  * @param change what is said of it, of which its type stays; it is given the client as it is, held until it is changed
  * @throws {NotFound} when there is no such client
  * @throws {Conflict} when it registered itself: it changes itself (RFC 7592), and nobody else does
@@ -37,6 +39,7 @@ export async function changeClient(
       .returning()
     if (client === undefined) throw new Error('the client was not held')
     await announce(tx, [`client ${id}`], now, client.role !== before.role)
+    if (before.firstParty && !client.firstParty) await removeGrants(tx, eq(providerModels.clientId, id), now)
     const changed = (Object.keys(before) as (keyof Client)[]).filter(
       (name) => JSON.stringify(client[name]) !== JSON.stringify(before[name]),
     )

@@ -91,7 +91,7 @@ export function metadataOf(client: NewClient): Record<string, unknown> {
   return {
     ...(accessTokenFormat === undefined ? {} : { access_token_format: accessTokenFormat }),
     ...(grantTypes?.length ? { grant_types: grantTypes } : {}),
-    ...(serves?.length ? { serves } : {}),
+    ...(serves === undefined ? {} : { serves }),
     ...(client.certificate === undefined ? {} : certificateMetadata(client.certificate)),
     ...(client.certificateBound ? { tls_client_certificate_bound_access_tokens: true } : {}),
     ...(client.dpopBound ? { dpop_bound_access_tokens: true } : {}),

@@ -93,7 +93,7 @@ export const clientCommands: readonly Command[] = [
             : optionList(context, 'grant-type').map(requireGrantType),
         introspectionAlg:
           typeof alg === 'string' ? requireChoice(alg, 'introspection-alg', ['RS256', 'ES256']) : undefined,
-        serves,
+        serves: serves.length === 0 ? undefined : serves,
         postLogoutRedirectUris: optionList(context, 'post-logout-redirect-uri'),
         backchannelLogoutUri: typeof backchannel === 'string' ? backchannel : undefined,
         backchannelLogoutSessionRequired: context.options['backchannel-logout-session-required'] === true,
@@ -234,7 +234,7 @@ function listed(client: Client) {
     access_token_format: metadata.access_token_format ?? null,
     require_pushed_authorization_requests: metadata.require_pushed_authorization_requests ?? false,
     grant_types: toMetadata(client).grant_types,
-    serves: metadata.serves ?? [],
+    serves: metadata.serves ?? null,
     dpop_bound_access_tokens: metadata.dpop_bound_access_tokens === true,
     authorization_details_types: metadata.authorization_details_types ?? [],
     profile: metadata.security_profile ?? null,

@@ -44,6 +44,20 @@ t.test('an administrator makes an account, whose owner signs in with the first p
   t.strictSame([read.body, read.etag], [made.body, made.etag])
 })
 
+t.test('one that cannot be made is written down too (ASVS V16.3.3)', async (t) => {
+  const { email } = await makePerson(server)
+  for (const more of [undefined, { 'idempotency-key': 'taken' }]) {
+    const events = await eventsOf(server.db, async () => {
+      const refused = await admin.ask('POST', '/accounts', { email, password: PASSWORD }, more)
+      t.match(refused, { status: 409, body: { code: 'email_taken' } })
+    })
+    t.match(events, [
+      { type: 'account.create', outcome: 'failure', actorId: admin.id, details: { reason: 'email_taken' } },
+    ])
+    t.notMatch(JSON.stringify(events), email)
+  }
+})
+
 t.test('a service needs no password, a person does', async (t) => {
   const made = await admin.ask<Account>('POST', '/accounts', { email: newEmail(), role: 'SERVICE' })
   t.match(made, { status: 201, body: { role: 'SERVICE', name: null } })

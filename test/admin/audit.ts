@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { setDisabled } from '../../src/accounts/change-account.ts'
 import { record } from '../../src/audit/audit.ts'
+import { eventsOf } from '../fixtures/audit.ts'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
 import { makeMachineAdministrator } from '../fixtures/machine-administrator.ts'
 import { makePerson, PASSWORD, signIn } from '../fixtures/people.ts'
@@ -34,6 +36,15 @@ t.test('events are told in pages, the newest first, each once', async (t) => {
       all.map(({ id }) => id),
     )
   t.notMatch(JSON.stringify(all), new RegExp(`${person.email}|${PASSWORD}`))
+})
+
+t.test('who looks for an e-mail does not write it down (ASVS V16.2.5)', async (t) => {
+  const other = randomUUID()
+  const events = await eventsOf(server.db, async () => {
+    for (const subject of [person.email, other]) await eventsBy(`subject=${encodeURIComponent(subject)}`)
+  })
+  t.match(events, [{ type: 'audit.list' }, { type: 'audit.list', details: { subject: other } }])
+  t.notMatch(JSON.stringify(events), person.email)
 })
 
 t.test('events of one instant are neither lost nor doubled', async (t) => {

@@ -51,7 +51,7 @@ t.test('clients list tells what was registered, and no secret', async (t) => {
     access_token_format: null,
     require_pushed_authorization_requests: false,
     grant_types: ['authorization_code', 'refresh_token'],
-    serves: [],
+    serves: null,
     dpop_bound_access_tokens: false,
     authorization_details_types: [],
     profile: null,
