@@ -19,7 +19,7 @@ import { createOutside } from './outside.ts'
 import type { AdminOptions } from './routes.ts'
 
 const Id = Type.String({ maxLength: 32, description: 'In the path of our redirect URI there' })
-const Params = Type.Object({ id: Id })
+const Params = Type.Object({ id: Type.String({ maxLength: 200 }) })
 const CHANGEABLE = {
   name: Type.String({ maxLength: 60, description: 'As the sign-in page shows it' }),
   clientId: Type.String({ maxLength: 1000, description: 'Of the client that we are there' }),
