@@ -3,6 +3,7 @@ import { type Origin, record } from '../audit/audit.ts'
 import { isLoopbackHost } from '../clients/redirect-uris.ts'
 import type { Database } from '../database/client.ts'
 import { Conflict, InvalidRequest, NotFound } from '../errors.ts'
+import { holdsUnshown } from '../http/well-formed.ts'
 import { type ResealOutcome, reseal } from '../secrets/reseal.ts'
 import type { Sealer } from '../secrets/sealed.ts'
 import { upstreams } from './schema.ts'
@@ -182,7 +183,7 @@ function requireGood({ id, name, issuer, clientId, clientSecret }: NewUpstream):
       'An identifier of an upstream is lower-case letters, digits and single hyphens, 32 at most.',
     )
   }
-  if (!/^[^\p{C}]{1,60}$/u.test(name.trim()) || name !== name.trim()) {
+  if (!/^.{1,60}$/su.test(name) || name !== name.trim() || holdsUnshown(name)) {
     throw new InvalidRequest('A name has 1 to 60 letters that can be seen.')
   }
   const problem = issuerProblem(issuer)

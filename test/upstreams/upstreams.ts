@@ -11,13 +11,14 @@ let looked = 0
 
 const look = (input: Partial<NewUpstream>) => requireUsable({ ...GOOD, ...input }, async () => void (looked += 1))
 
-t.test('what is no upstream is refused without a look at it', async (t) => {
+t.test('what is no upstream, or has a name that hides its letters, is refused without a look at it', async (t) => {
   const bad: Partial<NewUpstream>[] = [
     ...['http://id.example.com', 'id.example.com', 'https://ID.example.com', 'https://id.example.com:443'],
     ...['https://id.example.com/?tenant=1', 'https://id.example.com/#x', 'https://ada@id.example.com', 'javascript:1'],
   ].map((issuer) => ({ issuer }))
   bad.push(...['Acme', 'a_b', '-a', 'a-', 'a--b', 'a/b', '', 'x'.repeat(33)].map((id) => ({ id })))
-  bad.push(...['', ' ', ' a', 'a\u202eb', 'x'.repeat(61)].map((name) => ({ name })))
+  const unshown = ['a\u202eb', '\u3164\u115f', 'a\u2800', '\ufe0f']
+  bad.push(...['', ' ', ' a', 'x'.repeat(61), ...unshown].map((name) => ({ name })))
   bad.push({ clientId: '' }, { clientSecret: '' }, { clientSecret: 'a\nb' }, { clientSecret: 'x'.repeat(1001) })
   for (const input of bad) await t.rejects(look(input), InvalidRequest, JSON.stringify(input))
   t.equal(looked, 0)
