@@ -90,6 +90,32 @@ t.test('a new sign-in that is asked for must be told, and be new (OpenID Connect
   t.match((await signIn(id, provider, {}, `/upstreams/${id}?prompt=login`)).page.url, /create-account$/)
 })
 
+t.test(
+  'a sign-in that is too old for max_age when it is used leads back to the sign-in page (Core 3.1.2.1)',
+  async (t) => {
+    const { id, provider } = await provide(t)
+    const claims = { sub: 'slow', email: 'slow@example.com' }
+    const { browser, page } = await signIn(id, provider, claims)
+    await browser.submit(page, page.form())
+    const { url } = await authorizationRequest(client, { prompt: '', max_age: '5' })
+    for (const [ago, shown] of [
+      [8, /name="password"/],
+      [0, /action="[^"]*\/consent"/],
+    ] as const) {
+      browser.cookies.clear()
+      const { pathname } = new URL((await browser.goto(url.href)).url)
+      const asked = await away(browser, id, `${pathname}/upstreams/${id}`)
+      t.equal(asked.get('max_age'), '5')
+      // As from a provider whose clock is behind, or a person who takes a while on the way back.
+      const auth_time = Math.floor(Date.now() / 1000) - ago
+      provider.claims = { nonce: asked.get('nonce'), ...claims, auth_time }
+      const end = await back(browser, id, asked.get('state') ?? '')
+      t.equal(new URL(end.url).pathname.startsWith('/interaction/'), true, end.url)
+      t.match(end.html, shown, `${ago} seconds ago`)
+    }
+  },
+)
+
 t.test('a sign-in of which the time is not told counts as one of long ago', async (t) => {
   const { id, provider } = await provide(t)
   const { browser, page } = await signIn(id, provider, { auth_time: undefined, sub: 'timeless' })
