@@ -33,7 +33,8 @@ const LIST = {
 }
 const LINK = {
   summary: 'Link an upstream provider',
-  description: 'For a browser, which goes to `location` and comes back in the same session. Takes a recent sign-in.',
+  description:
+    'For a browser, which goes to `location`, has its person sign in there anew, and comes back in the same session. Takes a recent sign-in.',
   tags,
   body: Type.Object({ upstream: Id }, { additionalProperties: false }),
   response: { 200: Type.Object({ location: Type.String() }) },
@@ -64,12 +65,15 @@ export const identityRoutes: FastifyPluginAsyncTypebox<IdentityRoutesOptions> = 
     return { password: await hasPassword(db, accountId), upstreams }
   })
 
-  /** Begins to link: the browser that asks goes to `location`, and must come back from there in this session. */
+  /**
+   * Begins to link: the browser that asks goes to `location`, and must come back from there in this session, by a new
+   * sign-in: whoever is signed in there may be somebody else (RFC 9700 4.7).
+   */
   app.post(
     '/api/identities',
     { schema: LINK, config: recently({ 404: ['not_found'], 502: ['upstream_unavailable'] }) },
     async (request, reply) => {
-      const purpose = { link: requireSession(request) }
+      const purpose = { link: requireSession(request), maxAge: 0 }
       const visitor = { from: request.ip, browser: upstreamCookie.read(request) }
       const departure = await upstreamSignIns.begin(request.body.upstream, purpose, visitor)
       upstreamCookie.write(reply, departure.browser, departure.expires)

@@ -1,7 +1,9 @@
 import t, { type Test } from 'tap'
 import { eventsOf } from '../fixtures/audit.ts'
 import { Browser } from '../fixtures/browser.ts'
+import { passPages } from '../fixtures/clients.ts'
 import { type Gatehouse, startGatehouse } from '../fixtures/gatehouse.ts'
+import { startOddProvider } from '../fixtures/odd-provider.ts'
 import { bearer, makePerson, type Person } from '../fixtures/people.ts'
 import { joinFromElsewhere, makeUpstream, openBoth, signInElsewhere, signInThere, whoIs } from '../fixtures/upstream.ts'
 
@@ -21,9 +23,9 @@ async function signedIn({ email, password }: Person) {
 }
 
 /** Begins to link, in a browser; returns where that is sent to. */
-async function beginLink(t: Test, here: Browser, accessToken: string): Promise<URL> {
+async function beginLink(t: Test, here: Browser, accessToken: string, id = 'second'): Promise<URL> {
   const headers = { ...SAME_ORIGIN, ...bearer(accessToken) }
-  const body = JSON.stringify({ upstream: 'second' })
+  const body = JSON.stringify({ upstream: id })
   const response = await here.request('/api/identities', { method: 'POST', headers, body })
   t.equal(response.status, 200)
   return new URL(((await response.json()) as { location: string }).location)
@@ -83,6 +85,19 @@ t.test('an identity comes to the account of who began, in that browser and sessi
   t.match(await identities(server, (await whoIs(ofVictim.here)).accessToken), { upstreams: [{ linkedAt: null }] })
 })
 
+t.test('who happens to be signed in at the provider is not linked: that takes a new sign-in there', async (t) => {
+  const [person, stranger] = [await makePerson(server), await makePerson(second)]
+  const { here, there, accessToken } = await signedIn(person)
+  await signInElsewhere({ here: new Browser(server), there }, START, stranger)
+  const away = await beginLink(t, here, accessToken)
+  t.match(Object.fromEntries(away.searchParams), { prompt: 'login', max_age: '0' })
+  const asked = await there.goto(away.href)
+  t.match(asked.html, /name="password"/, 'the session there is not enough')
+  t.match(await identities(server, accessToken), { upstreams: [{ linkedAt: null }] })
+  await here.goto((await passPages(there, asked, stranger)).url)
+  t.match(await identities(server, accessToken), { upstreams: [{ linkedAt: String }] }, 'who signs in there is meant')
+})
+
 t.test('an identity is of one account, and an account has one identity of a provider', async (t) => {
   const [person, elsewhere] = [await makePerson(server), await makePerson(second)]
   await joinFromElsewhere(openBoth(server, upstream), START, elsewhere)
@@ -127,4 +142,22 @@ t.test('linking and unlinking ask for a recent sign-in (RFC 9470, ASVS V7.5.1)',
     t.match(await response.json(), { code: 'insufficient_user_authentication' })
   }
   t.ok(accessToken)
+})
+
+t.test('a provider that tells of no new sign-in links nobody (OpenID Connect Core 3.1.2.1)', async (t) => {
+  const provider = await startOddProvider(t, server, 'odd')
+  const { here, accessToken } = await signedIn(await makePerson(server))
+  const now = Math.floor(Date.now() / 1000)
+  for (const [auth_time, status] of [
+    [now - 60, 400],
+    [undefined, 400],
+    [now, 200],
+  ] as const) {
+    const away = await beginLink(t, here, accessToken, 'odd')
+    provider.claims = { nonce: away.searchParams.get('nonce'), auth_time }
+    const query = new URLSearchParams({ code: 'c', state: away.searchParams.get('state') ?? '' })
+    t.equal((await here.goto(`/upstreams/odd/callback?${query}`)).status, status, `${auth_time}`)
+    const linkedAt = status === 200 ? String : null
+    t.match(await identities(server, accessToken), { upstreams: [{ linkedAt: null }, { id: 'odd', linkedAt }] })
+  }
 })
