@@ -17,7 +17,8 @@ export interface Identity {
 export interface LinkedUpstream {
   readonly id: string
   readonly name: string
-  /** Since when one signs in to the account there; null when one does not. */
+  /** Who the person is there (OpenID Connect Core 2), and since when that signs in to the account; null when not. */
+  readonly sub: string | null
   readonly linkedAt: Date | null
 }
 
@@ -109,7 +110,7 @@ export async function unlinkIdentity(
 /** The upstreams there are, and which of them an account is linked at. */
 export function listLinkedUpstreams(db: Database, owner: string): Promise<LinkedUpstream[]> {
   return db
-    .select({ id: upstreams.id, name: upstreams.name, linkedAt: createdAt })
+    .select({ id: upstreams.id, name: upstreams.name, sub: subject, linkedAt: createdAt })
     .from(upstreams)
     .leftJoin(upstreamIdentities, and(eq(issuer, upstreams.issuer), eq(accountId, owner)))
     .orderBy(asc(upstreams.createdAt), asc(upstreams.id))

@@ -4,7 +4,7 @@ import { RECENT_SIGN_IN } from '../credentials/authorize.ts'
 import { originOf, requireSession } from '../credentials/plugin.ts'
 import type { Database } from '../database/client.ts'
 import { requireSameOrigin } from '../http/same-origin.ts'
-import { Done, MaybeMoment } from '../http/schemas.ts'
+import { Done, MaybeMoment, MaybeText } from '../http/schemas.ts'
 import type { Problems } from '../openapi/problems.ts'
 import type { UpstreamCookie } from '../sessions/cookie.ts'
 import { hasPassword, listLinkedUpstreams, unlinkIdentity } from './identities.ts'
@@ -22,12 +22,15 @@ const Id = Type.String({ pattern: '^[a-z0-9-]{1,64}$' })
 const tags = ['sign-in']
 const LIST = {
   summary: 'List how one signs in',
-  description: 'Whether the account has a password, and at which upstream providers it is signed in to.',
+  description:
+    'Whether the account has a password, and at which upstream providers it is signed in to, with the `sub` of who does there.',
   tags,
   response: {
     200: Type.Object({
       password: Type.Boolean(),
-      upstreams: Type.Array(Type.Object({ id: Type.String(), name: Type.String(), linkedAt: MaybeMoment })),
+      upstreams: Type.Array(
+        Type.Object({ id: Type.String(), name: Type.String(), sub: MaybeText, linkedAt: MaybeMoment }),
+      ),
     }),
   },
 }

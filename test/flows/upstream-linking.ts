@@ -40,7 +40,8 @@ const unlink = (accessToken: string) =>
 t.test('who is signed in links an identity, signs in by it, and unlinks it', async (t) => {
   const [person, elsewhere] = [await makePerson(server), await makePerson(second)]
   const { here, there, accessToken } = await signedIn(person)
-  t.match(await identities(server, accessToken), { password: true, upstreams: [{ id: 'second', linkedAt: null }] })
+  const unlinked = { id: 'second', name: 'Provider second', sub: null, linkedAt: null }
+  t.strictSame(await identities(server, accessToken), { password: true, upstreams: [unlinked] })
   const away = await beginLink(t, here, accessToken)
   const [linked] = await eventsOf(server.db, async () => {
     const end = await here.goto((await signInThere({ here, there }, away, elsewhere)).href)
@@ -48,7 +49,8 @@ t.test('who is signed in links an identity, signs in by it, and unlinks it', asy
   })
   const details = { issuer: second.url, subject: elsewhere.id }
   t.match(linked, { type: 'identity.link', subjectId: person.id, credentialKind: 'first_party_session', details })
-  t.match(await identities(server, accessToken), { upstreams: [{ id: 'second', linkedAt: String }] })
+  const isShown = { upstreams: [{ id: 'second', sub: elsewhere.id, linkedAt: String }] }
+  t.match(await identities(server, accessToken), isShown, 'so that one knows it as one’s own')
 
   const another = openBoth(server, upstream)
   await signInElsewhere(another, START, elsewhere)

@@ -26,8 +26,10 @@ export function clearIdentities() {
   offerWays({ password: true, upstreams: [] })
 }
 
-function identityRow({ id, name, linkedAt }) {
-  const row = fromTemplate('identity-row', { name, since: linkedAt ? `Linked ${onDay(linkedAt)}` : 'Not linked' })
+function identityRow({ id, name, sub, linkedAt }) {
+  const since = linkedAt ? `Linked ${onDay(linkedAt)}` : 'Not linked'
+  const row = fromTemplate('identity-row', { name, since, sub })
+  row.querySelector('[data-test="sub"]').hidden = !linkedAt
   const [link, unlink] = ['link', 'unlink'].map((action) => row.querySelector(`[data-test="${action}"]`))
   link.hidden = Boolean(linkedAt)
   link.ariaLabel = `Link ${name}`
