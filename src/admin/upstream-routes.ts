@@ -133,7 +133,8 @@ export const upstreamRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (ap
     {
       schema: {
         summary: 'Delete an upstream',
-        description: 'Nobody signs in there any more. Whose account is whose there is kept, for when it is back.',
+        description:
+          'Nobody signs in there any more, and the sessions end that came of it. Whose account is whose there is kept, for when it is back.',
         tags,
         params: Params,
         ...REMOVAL,
@@ -142,7 +143,7 @@ export const upstreamRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (ap
     },
     async (request, reply) =>
       removeAsRead(request, reply, viewOf, (check) =>
-        deleteUpstream(db, request.params.id, adminOrigin(request), check),
+        deleteUpstream(db, request.params.id, new Date(), adminOrigin(request), check),
       ),
   )
 }

@@ -74,11 +74,12 @@ export const upstreamCommands: readonly Command[] = [
     name: 'upstreams delete',
     usage: 'ID',
     takesArgument: true,
-    summary: 'Let nobody sign in there any more; whose account is whose there is kept, for when it is created again',
+    summary:
+      'Let nobody sign in there any more and end the sessions that came of it; whose account is whose there is kept, for when it is created again',
     options: {},
     async run(context) {
       const id = requireArgument(context, 'identifier of an upstream')
-      await deleteUpstream(context.db, id, OPERATOR)
+      await deleteUpstream(context.db, id, new Date(), OPERATOR)
       return { id, deleted: true }
     },
   },

@@ -4,7 +4,7 @@ import { type Origin, record } from '../audit/audit.ts'
 import type { Database } from '../database/client.ts'
 import { accounts } from '../database/schema.ts'
 import { Conflict, NotFound } from '../errors.ts'
-import { endOwnSessions, listSessions } from '../sessions/own-sessions.ts'
+import { endUpstreamSessions } from '../sessions/upstream-sessions.ts'
 import { upstreamIdentities, upstreams } from './schema.ts'
 
 /** Somebody at an upstream: the two together, and nothing else, tell who (OpenID Connect Core 5.7). */
@@ -32,16 +32,17 @@ export async function findOwner(db: Database, identity: Identity): Promise<strin
 }
 
 /**
- * Holds an identity to its account, in a transaction, so that it is not unlinked meanwhile.
- * @returns undefined when it belongs to none, or to one that is disabled
+ * Holds an identity to its account, in a transaction, so that neither it is unlinked nor its upstream deleted meanwhile.
+ * @returns undefined when it belongs to none, or to one that is disabled, or the upstream is not there any more
  */
 export async function claimOwner(tx: Database, identity: Identity): Promise<Account | undefined> {
   const [owner] = await tx
     .select(ACCOUNT_COLUMNS)
     .from(upstreamIdentities)
     .innerJoin(accounts, eq(accounts.id, accountId))
+    .innerJoin(upstreams, eq(upstreams.issuer, issuer))
     .where(and(isIdentity(identity), isNull(accounts.disabledAt)))
-    .for('share', { of: upstreamIdentities })
+    .for('share', { of: [upstreamIdentities, upstreams] })
   return owner
 }
 
@@ -101,9 +102,7 @@ export async function unlinkIdentity(
     }
     const whose = { kind: 'account', id: owner } as const
     await record(tx, { type: 'identity.unlink', ...origin, subject: whose, details: gone })
-    for (const { id, upstreamIssuer } of await listSessions(tx, owner, now)) {
-      if (upstreamIssuer === gone.issuer && id !== sessionId) await endOwnSessions(tx, owner, { id }, now, origin)
-    }
+    await endUpstreamSessions(tx, { issuer: gone.issuer, accountId: owner, allBut: sessionId }, now, origin)
   })
 }
 

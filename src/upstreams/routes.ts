@@ -129,7 +129,8 @@ export const upstreamRoutes: FastifyPluginAsyncTypebox<UpstreamRoutesOptions> = 
     const { upstream, identity, authenticatedAt, purpose } = arrival
     const claim = async (tx: Database) => {
       const account = await claimOwner(tx, identity)
-      if (account === undefined) throw new UpstreamRefused(upstream.name, new Error('the account is disabled'))
+      if (account === undefined)
+        throw new UpstreamRefused(upstream.name, new Error('the account is disabled, or the upstream deleted'))
       return account
     }
     const by = { upstreamIssuer: upstream.issuer, authenticatedAt }

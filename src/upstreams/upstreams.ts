@@ -6,6 +6,7 @@ import { Conflict, InvalidRequest, NotFound } from '../errors.ts'
 import { holdsUnshown } from '../http/well-formed.ts'
 import { type ResealOutcome, reseal } from '../secrets/reseal.ts'
 import type { Sealer } from '../secrets/sealed.ts'
+import { endUpstreamSessions } from '../sessions/upstream-sessions.ts'
 import { upstreams } from './schema.ts'
 
 /** An OpenID Connect provider at which people sign in to us, without its secret. */
@@ -126,13 +127,15 @@ export async function updateUpstream(
 }
 
 /**
- * Deletes an upstream: from now on nobody signs in there. Whose account which identity is stays, for when it is
- * registered again.
+ * Deletes an upstream: from now on nobody signs in there, and the sessions end that came of it. Whose account which
+ * identity is stays, for when it is registered again.
  * @throws {NotFound}
+ * @throws what `check` throws
  */
 export async function deleteUpstream(
   db: Database,
   which: string,
+  now: Date,
   origin: Origin,
   check: Check = () => {},
 ): Promise<void> {
@@ -140,7 +143,10 @@ export async function deleteUpstream(
     const gone = await holdUpstream(tx, which)
     check(gone)
     await tx.delete(upstreams).where(eq(id, which))
-    await record(tx, { type: 'upstream.delete', ...origin, details: { upstream: gone.id, issuer: gone.issuer } })
+    // Afterwards: whoever was signing in there held it until their session was in the database.
+    const sessions = await endUpstreamSessions(tx, { issuer: gone.issuer }, now, origin)
+    const details = { upstream: gone.id, issuer: gone.issuer, sessions }
+    await record(tx, { type: 'upstream.delete', ...origin, details })
   })
 }
 
