@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Database } from '../database/client.ts'
 import type { Sealer } from '../secrets/sealed.ts'
+import { accountIdentityRoutes } from './account-identity-routes.ts'
 import { accountKeyRoutes } from './account-key-routes.ts'
 import { accountRoutes } from './account-routes.ts'
 import { accountSessionRoutes } from './account-session-routes.ts'
@@ -31,6 +32,7 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (app, options
   await app.register(accountRoutes, options)
   await app.register(accountSessionRoutes, options)
   await app.register(accountKeyRoutes, options)
+  await app.register(accountIdentityRoutes, options)
   await app.register(auditRoutes, options)
   await app.register(initialAccessTokenRoutes, options)
   await app.register(resourceRoutes, options)

@@ -90,20 +90,52 @@ export async function unlinkIdentity(
       .from(accounts)
       .where(isOwner)
       .for('no key update')
-    const ofUpstream = tx.select({ issuer: upstreams.issuer }).from(upstreams).where(eq(upstreams.id, upstreamId))
-    const [gone] = await tx
-      .delete(upstreamIdentities)
-      .where(and(eq(accountId, owner), inArray(issuer, ofUpstream)))
-      .returning({ issuer, subject })
-    if (gone === undefined) throw new NotFound('That is not linked.')
+    const gone = await takeIdentity(tx, owner, upstreamId)
     const left = await listLinkedUpstreams(tx, owner)
     if (account?.hash == null && left.every(({ linkedAt }) => linkedAt === null)) {
       throw new Conflict('last_way_in', 'This is the one way to sign in to the account. It stays.')
     }
-    const whose = { kind: 'account', id: owner } as const
-    await record(tx, { type: 'identity.unlink', ...origin, subject: whose, details: gone })
-    await endUpstreamSessions(tx, { issuer: gone.issuer, accountId: owner, allBut: sessionId }, now, origin)
+    await endWhatCameOf(tx, gone, { accountId: owner, allBut: sessionId }, now, origin)
   })
+}
+
+/**
+ * The same for whoever administers the account, all sessions that came of it included; it may be the last way to sign in.
+ * @throws {NotFound} when it is not linked there
+ */
+export async function removeIdentity(
+  db: Database,
+  owner: string,
+  upstreamId: string,
+  now: Date,
+  origin: Origin,
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    const gone = await takeIdentity(tx, owner, upstreamId)
+    await endWhatCameOf(tx, gone, { accountId: owner }, now, origin)
+  })
+}
+
+async function takeIdentity(tx: Database, owner: string, upstreamId: string): Promise<Identity> {
+  const ofUpstream = tx.select({ issuer: upstreams.issuer }).from(upstreams).where(eq(upstreams.id, upstreamId))
+  const [gone] = await tx
+    .delete(upstreamIdentities)
+    .where(and(eq(accountId, owner), inArray(issuer, ofUpstream)))
+    .returning({ issuer, subject })
+  if (gone === undefined) throw new NotFound('That is not linked.')
+  return gone
+}
+
+async function endWhatCameOf(
+  tx: Database,
+  gone: Identity,
+  of: { readonly accountId: string; readonly allBut?: string },
+  now: Date,
+  origin: Origin,
+): Promise<void> {
+  const whose = { kind: 'account', id: of.accountId } as const
+  await record(tx, { type: 'identity.unlink', ...origin, subject: whose, details: { ...gone } })
+  await endUpstreamSessions(tx, { issuer: gone.issuer, ...of }, now, origin)
 }
 
 /** The upstreams there are, and which of them an account is linked at. */
@@ -113,6 +145,25 @@ export function listLinkedUpstreams(db: Database, owner: string): Promise<Linked
     .from(upstreams)
     .leftJoin(upstreamIdentities, and(eq(issuer, upstreams.issuer), eq(accountId, owner)))
     .orderBy(asc(upstreams.createdAt), asc(upstreams.id))
+}
+
+/** An identity of an account as an administrator sees it; without the upstream's names when that is not there any more. */
+export interface LinkedIdentity {
+  readonly upstream: string | null
+  readonly name: string | null
+  readonly issuer: string
+  readonly sub: string
+  readonly linkedAt: Date
+}
+
+/** The identities of an account, the oldest first, those at upstreams that were deleted too. */
+export function listIdentities(db: Database, owner: string): Promise<LinkedIdentity[]> {
+  return db
+    .select({ upstream: upstreams.id, name: upstreams.name, issuer, sub: subject, linkedAt: createdAt })
+    .from(upstreamIdentities)
+    .leftJoin(upstreams, eq(upstreams.issuer, issuer))
+    .where(eq(accountId, owner))
+    .orderBy(asc(createdAt), asc(issuer))
 }
 
 /** Whether a password leads to an account. */
