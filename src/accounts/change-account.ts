@@ -1,4 +1,4 @@
-import { and, eq, isNull, ne, sql } from 'drizzle-orm'
+import { and, eq, exists, isNotNull, isNull, ne, or, sql } from 'drizzle-orm'
 import { type Origin, record } from '../audit/audit.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
@@ -6,6 +6,7 @@ import { UUID } from '../database/identifiers.ts'
 import { accounts } from '../database/schema.ts'
 import { Conflict, NotFound } from '../errors.ts'
 import { noteSignedOut } from '../sessions/sign-ons.ts'
+import { upstreamIdentities, upstreams } from '../upstreams/schema.ts'
 import type { Role } from './accounts.ts'
 import { LISTED_COLUMNS, type ListedAccount } from './directory.ts'
 
@@ -30,7 +31,7 @@ export interface ChangeConditions {
  * Changes an account. With another role its credentials of every kind can do more or less from the next request on. While it
  * is disabled all it ever got is refused: sign-in, sessions, codes, tokens, API keys; applications that want it are told.
  * @throws {NotFound}
- * @throws {Conflict} when it is the last administrator
+ * @throws {Conflict} when it is the last administrator who can sign in
  * @throws what `expect` throws
  */
 export async function changeAccount(
@@ -88,9 +89,18 @@ function eventsOf({ name, role, disabledAt }: Values) {
 
 const isAdministrator = ({ role, disabledAt }: ListedAccount) => role === 'admin' && disabledAt === null
 
-/** @throws {Conflict} */
+/**
+ * Makes sure of another administrator who can sign in: by a password, or at an upstream that there is.
+ * @throws {Conflict}
+ */
 async function requireAnotherAdministrator(tx: Database, id: string): Promise<void> {
-  const isAnother = and(eq(accounts.role, 'admin'), isNull(accounts.disabledAt), ne(accounts.id, id))
+  const waysElsewhere = tx
+    .select({ issuer: upstreams.issuer })
+    .from(upstreamIdentities)
+    .innerJoin(upstreams, eq(upstreams.issuer, upstreamIdentities.issuer))
+    .where(eq(upstreamIdentities.accountId, accounts.id))
+  const canSignIn = or(isNotNull(accounts.passwordHash), exists(waysElsewhere))
+  const isAnother = and(eq(accounts.role, 'admin'), isNull(accounts.disabledAt), ne(accounts.id, id), canSignIn)
   const [another] = await tx.select({ id: accounts.id }).from(accounts).where(isAnother).limit(1)
   if (another === undefined) {
     throw new Conflict('last_administrator', 'This is the last administrator. Make another one first.')

@@ -2,9 +2,11 @@ import t from 'tap'
 import { startGatehouse } from '../fixtures/gatehouse.ts'
 import { makeMachineAdministrator } from '../fixtures/machine-administrator.ts'
 import { makePerson } from '../fixtures/people.ts'
+import { joinFromElsewhere, makeUpstream, openBoth, whoIs } from '../fixtures/upstream.ts'
 
 const server = await startGatehouse(t)
 const other = await startGatehouse(t, { beside: server })
+const elsewhere = await startGatehouse(t)
 const admin = await makeMachineAdministrator(server)
 const first = await makePerson(server, 'admin')
 const any = { 'if-match': '*' }
@@ -25,6 +27,20 @@ t.test('one that is disabled does not count, and may lose the role', async (t) =
   t.match(await change(first.id, { disabled: true }), LAST)
   t.match(await change(second.id, { role: 'USER' }), { status: 200 })
   t.match(await change(first.id, { disabled: true }), LAST)
+})
+
+t.test('one who has no way to sign in does not count: no password, and the upstream deleted', async (t) => {
+  const upstream = await makeUpstream(server, elsewhere)
+  const browsers = openBoth(server, upstream)
+  await joinFromElsewhere(browsers, '/upstreams/second', await makePerson(elsewhere))
+  const { id } = await whoIs(browsers.here)
+  t.match(await change(id, { role: 'ADMIN' }), { status: 200 })
+  t.match(await change(first.id, { disabled: true }), { status: 200 }, 'who signs in at an upstream counts')
+  t.match(await change(first.id, { disabled: false }), { status: 200 })
+  t.equal((await admin.ask('DELETE', '/upstreams/second', undefined, any)).status, 204)
+  t.match(await change(first.id, { disabled: true }), LAST)
+  t.match(await change(first.id, { role: 'USER' }), LAST)
+  t.match(await change(id, { role: 'USER' }), { status: 200 }, 'and may lose the role')
 })
 
 t.test('of administrators who are all disabled at once, over several processes, one is left', async (t) => {
