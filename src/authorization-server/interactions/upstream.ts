@@ -7,8 +7,8 @@ import { expired, type InteractionOptions } from './routes.ts'
 
 /**
  * Signs a browser in that comes back from an upstream: a session, and the answer to the login prompt of the interaction
- * that it left from, at once, unless that asks for a sign-in of less long ago. That is named by what was kept of the departure, which the same browser alone gets back,
- * since the cookie of an interaction is not sent elsewhere.
+ * that it left from, at once, unless that asks for a sign-in of less long ago. The interaction is named by what was kept of
+ * the departure, which the same browser alone gets back, since the cookie of an interaction is not sent elsewhere.
  */
 export function createUpstreamEntry(options: InteractionOptions): UpstreamRoutesOptions['signIn'] {
   const { work, engine, refreshCookie, deviceCookie } = options
