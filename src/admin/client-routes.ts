@@ -5,6 +5,7 @@ import { type Client, createClient, deleteClient, listClients, requireClient } f
 import { toMetadata } from '../clients/metadata.ts'
 import { fromOperator, type OperatorMetadata, toOperator } from '../clients/operator-metadata.ts'
 import { DOCUMENT_URL } from '../credentials/lineage.ts'
+import type { Database } from '../database/client.ts'
 import { requireResource } from '../resources/resources.ts'
 import { adminOrigin, READ, WRITE } from './access.ts'
 import { ClientChange, ClientView, ClientWithSecret, NewClient } from './client-schemas.ts'
@@ -26,8 +27,8 @@ export const clientRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app,
   const outside = createOutside(issuer)
   const requireOutside = (said: Partial<OperatorMetadata>) =>
     outside.require(said.jwks_uri, said.backchannel_logout_uri, said.backchannel_client_notification_endpoint)
-  const requireServed = async (serves: readonly string[] | null | undefined) => {
-    for (const identifier of serves ?? []) await requireResource(db, issuer, identifier)
+  const requireServed = async (tx: Database, serves: readonly string[] | null | undefined) => {
+    for (const identifier of serves ?? []) await requireResource(tx, issuer, identifier)
   }
 
   app.get(
@@ -87,7 +88,7 @@ export const clientRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app,
       const input = fromOperator(metadata)
       requireOutside(metadata)
       return create(request, reply, async (tx) => {
-        await requireServed(metadata.serves)
+        await requireServed(tx, metadata.serves)
         const { client, secret } = await createClient(tx, input, adminOrigin(request))
         return { location: locationOf(client), view: viewOf(client), secret: secretOf(secret) }
       })
@@ -115,7 +116,7 @@ export const clientRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app,
     async (request, reply) => {
       const isAsRead = requireIfMatch(request)
       const change = request.body as Partial<OperatorMetadata>
-      await requireServed(change.serves)
+      await requireServed(db, change.serves)
       requireOutside(change)
       const { client, secret } = await changeClient(
         db,
