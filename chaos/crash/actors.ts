@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setRole } from '../../src/accounts/change-account.ts'
 import type { Database } from '../../src/database/client.ts'
 import type { RelyingParty } from '../../test/fixtures/clients.ts'
@@ -66,31 +67,48 @@ export function machine(name: string, ask: Ask, client: RelyingParty, told: Told
   return createIssuing({ name, issue }, told)
 }
 
-/** A person and their API keys. */
+/** Fewer than the API keys that an account may make in an hour. */
+const KEYS_OF_A_PERSON = 150
+
+/** A person and their API keys, and another one after so many. */
 export function keyOwner(ask: Ask, person: { email: string; password: string }, told: Told): Actor {
   const name = 'owner of keys'
-  let signedIn: { headers: Record<string, string>; until: number } | undefined
+  let session = sessionOf(person)
+  let made = 0
 
-  const jwt = async () => {
-    if (signedIn !== undefined && signedIn.until > Date.now()) return signedIn.headers
-    const answer = await ask('/api/auth/login/jwt', json({ email: person.email, password: person.password }))
-    if (answer === undefined) return undefined
-    if (answer.status !== 200) told.violation(`${name}: ${answer.status} ${JSON.stringify(answer.body)}`)
-    signedIn = { headers: bearer(answer.body.accessToken ?? ''), until: Date.now() + 240_000 }
-    return signedIn.headers
+  function sessionOf(owner: typeof person) {
+    let signedIn: { headers: Record<string, string>; until: number } | undefined
+    return async () => {
+      if (signedIn !== undefined && signedIn.until > Date.now()) return signedIn.headers
+      const answer = await ask('/api/auth/login/jwt', json({ email: owner.email, password: owner.password }))
+      if (answer === undefined) return undefined
+      if (answer.status !== 200) told.violation(`${name}: ${answer.status} ${JSON.stringify(answer.body)}`)
+      signedIn = { headers: bearer(answer.body.accessToken ?? ''), until: Date.now() + 240_000 }
+      return signedIn.headers
+    }
   }
-  const remove = async (id: string) => {
+  const changePerson = async () => {
+    const next = { email: `${randomUUID()}@example.com`, password: person.password }
+    const answer = await ask('/api/auth/register', json(next))
+    if (answer?.status !== 201) return
+    session = sessionOf(next)
+    made = 0
+  }
+  const remove = async (id: string, jwt: typeof session) => {
     const headers = await jwt()
     const answer = headers && (await ask(`/api/keys/${id}`, { method: 'DELETE', headers }))
     return answer?.status === 200 || answer?.status === 204 || answer?.status === 404
   }
   const issue: Issuer['issue'] = async () => {
+    if (made >= KEYS_OF_A_PERSON) await changePerson()
+    const jwt = session
     const headers = await jwt()
+    made += 1
     const answer = headers && (await ask('/api/auth/apikey/generate', json({ name: 'a script' }, headers)))
     if (answer === undefined) return undefined
     if (answer.status !== 201) told.violation(`${name}: ${answer.status} ${JSON.stringify(answer.body)}`)
     const { apiKey = '', id = '' } = answer.body
-    return { kind: 'API key', headers: { 'x-api-key': apiKey }, seconds: 86_400, revoke: () => remove(id) }
+    return { kind: 'API key', headers: { 'x-api-key': apiKey }, seconds: 86_400, revoke: () => remove(id, jwt) }
   }
   return createIssuing({ name, issue }, told)
 }
