@@ -101,6 +101,17 @@ function medians(rounds: readonly Figures[]): Figures {
   }
 }
 
+/** What a request takes, in milliseconds. */
+export interface Times {
+  readonly p50: number
+  readonly p99: number
+}
+
+/** The medians of what was measured several times. */
+export function medianTimes(parts: readonly Times[]): Times {
+  return { p50: median(parts.map(({ p50 }) => p50)), p99: median(parts.map(({ p99 }) => p99)) }
+}
+
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length >> 1

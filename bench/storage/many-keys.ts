@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { bearerOf } from '../cases/checks.ts'
-import { median } from '../figures.ts'
+import { medianTimes, type Times } from '../figures.ts'
 import { insertApiKeys } from '../gatehouse/fresh-credentials.ts'
 import type { Gatehouse } from '../gatehouse/gatehouse.ts'
 import type { World } from '../gatehouse/world.ts'
@@ -9,10 +9,8 @@ import type { Loader } from '../load/loader.ts'
 import type { Progress } from '../output/progress.ts'
 
 /** How long an API key that was never seen takes to check, in milliseconds, among so many. */
-export interface AmongKeys {
+export interface AmongKeys extends Times {
   readonly keys: number
-  readonly p50: number
-  readonly p99: number
 }
 
 const FEW = 10_000
@@ -39,12 +37,12 @@ export async function measureManyKeys(
     const presented = await insertApiKeys(gatehouse, owner, WARM_UP + PRESENTED)
     await fill(wanted)
     await check(presented.slice(0, WARM_UP))
-    const parts: { p50: number; p99: number }[] = []
+    const parts: Times[] = []
     for (let part = 0; part < PARTS; part += 1) {
       const from = WARM_UP + (part * PRESENTED) / PARTS
       parts.push(await check(presented.slice(from, from + PRESENTED / PARTS)))
     }
-    results.push({ keys: wanted, p50: median(parts.map(({ p50 }) => p50)), p99: median(parts.map(({ p99 }) => p99)) })
+    results.push({ keys: wanted, ...medianTimes(parts) })
   }
   progress.end()
   return results
@@ -61,7 +59,7 @@ export async function measureManyKeys(
     await db.execute(sql`vacuum analyze api_keys`)
   }
 
-  async function check(presented: readonly { secret: string }[]): Promise<{ p50: number; p99: number }> {
+  async function check(presented: readonly { secret: string }[]): Promise<Times> {
     progress.tell(`checking ${presented.length} keys`)
     const result = await loader.run({
       url: gatehouse.url,

@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { toCursor } from '../../src/admin/page.ts'
-import { median } from '../figures.ts'
+import { medianTimes, type Times } from '../figures.ts'
 import { command } from '../gatehouse/command-line.ts'
 import type { Gatehouse } from '../gatehouse/gatehouse.ts'
 import { basic, bearer, json, postForm } from '../gatehouse/http.ts'
@@ -10,17 +10,11 @@ import type { Loader } from '../load/loader.ts'
 import type { Progress } from '../output/progress.ts'
 import { fill } from './page-rows.ts'
 
-/** What a page of a list takes, in milliseconds. */
-export interface PageTimes {
-  readonly p50: number
-  readonly p99: number
-}
-
 /** A list of the admin API: its first page, and one far from it. */
 export interface ListedPages {
   readonly list: string
-  readonly first: PageTimes
-  readonly far: PageTimes
+  readonly first: Times
+  readonly far: Times
 }
 
 /** What was listed, and how. */
@@ -61,13 +55,13 @@ export async function measurePages(
     const first = `${list.path}${list.path.includes('?') ? '&' : '?'}limit=${PAGE_SIZE}`
     const far = `${first}&cursor=${await cursorBefore(list)}`
     for (const path of [first, far]) await requireFull(path)
-    const times = { first: [] as PageTimes[], far: [] as PageTimes[] }
+    const times = { first: [] as Times[], far: [] as Times[] }
     for (let round = 0; round < ROUNDS; round += 1) {
       progress.tell(`${list.path}: round ${round + 1} of ${ROUNDS}`)
       times.first.push(await time(first))
       times.far.push(await time(far))
     }
-    lists.push({ list: list.path, first: middle(times.first), far: middle(times.far) })
+    lists.push({ list: list.path, first: medianTimes(times.first), far: medianTimes(times.far) })
   }
   progress.end()
   return { rows, pageSize: PAGE_SIZE, farPage, lists }
@@ -86,7 +80,7 @@ export async function measurePages(
     if (items?.length !== PAGE_SIZE) throw new Error(`${path} has ${items?.length} items`)
   }
 
-  async function time(path: string): Promise<PageTimes> {
+  async function time(path: string): Promise<Times> {
     const result = await loader.run({ url, path, headers, seconds: 120, connections: 1, amount: PAGES_A_ROUND })
     if (wrongAnswers(result) > 0) throw new Error(`${path}: ${JSON.stringify(result.statuses)}`)
     return result
@@ -122,8 +116,4 @@ async function administratorToken({ url, env }: Gatehouse): Promise<string> {
   const asked = { grant_type: 'client_credentials', scope: 'admin:read' }
   const client = basic({ id: made.client_id, secret: made.client_secret })
   return (await postForm<{ access_token: string }>(`${url}/oauth/token`, asked, client)).access_token
-}
-
-function middle(times: readonly PageTimes[]): PageTimes {
-  return { p50: median(times.map(({ p50 }) => p50)), p99: median(times.map(({ p99 }) => p99)) }
 }

@@ -5,6 +5,7 @@ import { record } from '../audit/audit.ts'
 import { UUID } from '../database/identifiers.ts'
 import { MaybeText, Moment } from '../http/schemas.ts'
 import { listIdentities, removeIdentity } from '../upstreams/identities.ts'
+import { UPSTREAM_ID } from '../upstreams/upstreams.ts'
 import { adminOrigin, READ, WRITE } from './access.ts'
 import { AccountParams } from './account-routes.ts'
 import type { AdminOptions } from './routes.ts'
@@ -18,7 +19,7 @@ const Identity = Type.Object({
 })
 const IdentityParams = Type.Object({
   id: Type.String({ pattern: UUID.source }),
-  upstream: Type.String({ pattern: '^[a-z0-9-]{1,64}$' }),
+  upstream: Type.String({ pattern: UPSTREAM_ID.source }),
 })
 const tags = ['admin']
 

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { record } from '../audit/audit.ts'
 import { type StoredEvent, searchEvents } from '../audit/search.ts'
-import { DOCUMENT_URL } from '../credentials/lineage.ts'
+import { CLIENT_ID } from '../credentials/lineage.ts'
 import { requirePrincipal } from '../credentials/plugin.ts'
 import { UUID } from '../database/identifiers.ts'
 import { InvalidRequest } from '../errors.ts'
@@ -13,7 +13,6 @@ import type { AdminOptions } from './routes.ts'
 
 const Instant = Type.String({ pattern: '^[1-9]\\d{3}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,3})?Z$' })
 const Text = Type.String({ minLength: 1, maxLength: 200 })
-const CLIENT_ID = new RegExp(`^(client_[0-9a-f]{32}|${DOCUMENT_URL})$`)
 const Query = Type.Object(
   {
     ...PAGE_QUERY,

@@ -4,7 +4,7 @@ import { changeClient } from '../clients/change-client.ts'
 import { type Client, createClient, deleteClient, listClients, requireClient } from '../clients/clients.ts'
 import { toMetadata } from '../clients/metadata.ts'
 import { fromOperator, type OperatorMetadata, toOperator } from '../clients/operator-metadata.ts'
-import { DOCUMENT_URL } from '../credentials/lineage.ts'
+import { CLIENT_ID } from '../credentials/lineage.ts'
 import type { Database } from '../database/client.ts'
 import { requireResource } from '../resources/resources.ts'
 import { adminOrigin, READ, WRITE } from './access.ts'
@@ -19,7 +19,6 @@ export const ClientParams = Type.Object({ id: Type.String({ maxLength: 200 }) })
 const tags = ['admin']
 /** The codes of what is wrong with metadata. */
 const METADATA = ['invalid_redirect_uri', 'invalid_scope', 'invalid_target']
-const IN_CURSOR = new RegExp(`^(client_[0-9a-f]{32}|${DOCUMENT_URL})$`)
 
 /** The clients, those that registered themselves too. */
 export const clientRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app, { db, issuer, sealer }) => {
@@ -48,7 +47,7 @@ export const clientRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app,
         request.query,
         listClients.bind(undefined, db),
         (client) => client,
-        IN_CURSOR,
+        CLIENT_ID,
       )
       return { clients: items.map(viewOf), ...next }
     },

@@ -1,7 +1,6 @@
-import { isIP } from 'node:net'
 import { isLoopbackHost } from '../clients/redirect-uris.ts'
 import { InvalidRequest } from '../errors.ts'
-import { hostOf, isLoopback, isPublic } from '../http/outgoing.ts'
+import { addressesFor, namesInside } from '../http/outgoing.ts'
 
 /** Where this server may be sent by whoever calls the admin API. */
 export interface Outside {
@@ -15,15 +14,14 @@ export interface Outside {
  * line. A server that is itself on a loopback address, for development, may be sent to others there.
  */
 export function createOutside(issuer: string): Outside {
-  const isLocal = isLoopbackHost(new URL(issuer).hostname)
-  const isAllowed = (address: string) => isPublic(address) || (isLocal && isLoopback(address))
+  const isAllowed = addressesFor(isLoopbackHost(new URL(issuer).hostname))
   return {
     isAllowed,
     require(...urls) {
-      for (const url of urls) {
-        const host = hostOf(URL.parse(url ?? '') ?? new URL('https://none.example'))
-        const mayBe = isIP(host) === 0 ? isLocal || !/(^|\.)localhost\.?$/.test(host) : isAllowed(host)
-        if (!mayBe) throw new InvalidRequest(`${url} leads to an internal address, which is registered by command.`)
+      for (const text of urls) {
+        const url = URL.parse(text ?? '')
+        if (url === null || !namesInside(url, isAllowed)) continue
+        throw new InvalidRequest(`${text} leads to an internal address, which is registered by command.`)
       }
     },
   }

@@ -4,7 +4,7 @@ import { OURS } from '../clients/metadata.ts'
 import { documentUrlProblem, fromDocument, isDocumentUrl, keepDocument } from '../clients/metadata-documents.ts'
 import { isLoopbackHost } from '../clients/redirect-uris.ts'
 import { PublicError, TooManyAttempts, TooManyClients } from '../errors.ts'
-import { isLoopback, isPublic, requestEither } from '../http/outgoing.ts'
+import { addressesFor, requestEither } from '../http/outgoing.ts'
 import { networkOf } from '../limits/networks.ts'
 import type { AuthorizationServerDependencies } from './dependencies.ts'
 import { freshSeconds } from './freshness.ts'
@@ -34,7 +34,7 @@ export function createClientDocuments(dependencies: AuthorizationServerDependenc
   const { config, work, clients, limits } = dependencies
   const isLocal = isLoopbackHost(new URL(config.issuer).hostname)
   const fetchDocument = isLocal
-    ? createRemoteFetch((address) => isPublic(address) || isLoopback(address), requestEither, MAX_BYTES)
+    ? createRemoteFetch(addressesFor(isLocal), requestEither, MAX_BYTES)
     : createRemoteFetch(undefined, undefined, MAX_BYTES)
   const underWay = new Map<string, Promise<void>>()
   const retryAt = new Map<string, number>()

@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { isIP } from 'node:net'
 import type { Configuration } from 'oidc-provider'
-import { hostOf, isPublic, readAll, sendOut } from '../http/outgoing.ts'
+import { isPublic, namesInside, readAll, sendOut } from '../http/outgoing.ts'
 import { weakKeyProblem } from '../keys/public-jwk.ts'
 
 type Fetch = NonNullable<Configuration['fetch']>
@@ -38,9 +37,7 @@ export function createRemoteFetch(
 export function remoteUrlProblem(text: string): string | undefined {
   const url = URL.parse(text)
   if (url?.protocol !== 'https:' || url.username !== '' || url.password !== '') return 'must be an https URL'
-  const host = hostOf(url)
-  const isLocal = isIP(host) === 0 ? /(^|\.)localhost\.?$/.test(host) : !isPublic(host)
-  return isLocal ? 'must not lead to an internal address' : undefined
+  return namesInside(url) ? 'must not lead to an internal address' : undefined
 }
 
 /** As the keys that a client registers itself; the engine looks at their form, not at what they are good for. */

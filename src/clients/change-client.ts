@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm'
+import { and, eq, isNotNull } from 'drizzle-orm'
 import { type Origin, record } from '../audit/audit.ts'
 import { announce } from '../database/changes.ts'
 import type { Database } from '../database/client.ts'
@@ -39,7 +39,8 @@ export async function changeClient(
       .returning()
     if (client === undefined) throw new Error('the client was not held')
     await announce(tx, [`client ${id}`], now, client.role !== before.role)
-    if (before.firstParty && !client.firstParty) await removeGrants(tx, eq(providerModels.clientId, id), now)
+    const isGranted = and(eq(providerModels.clientId, id), isNotNull(providerModels.grantId))
+    if (before.firstParty && !client.firstParty) await removeGrants(tx, isGranted, now)
     const changed = (Object.keys(before) as (keyof Client)[]).filter(
       (name) => JSON.stringify(client[name]) !== JSON.stringify(before[name]),
     )

@@ -18,7 +18,7 @@ import {
   type TokenClaims,
 } from './access-token-state.ts'
 import { confirmationOf } from './confirmation.ts'
-import { DEPENDS_ON, DOCUMENT_URL, readParents } from './lineage.ts'
+import { CLIENT_ID, DEPENDS_ON, readParents } from './lineage.ts'
 import { bearerJwsHeader, bearerToken, dpopToken, jwsHeader, requireForm, requireMoment } from './presented.ts'
 import type { CredentialVerifier, IsUnchanged, Verified } from './verifier.ts'
 
@@ -31,8 +31,6 @@ export interface AccessTokenDependencies {
   readonly findResource: (identifier: string) => Promise<Resource | undefined>
 }
 
-/** One that was registered, or named by its document. */
-const CLIENT_ID = new RegExp(`^(client_[0-9a-f]{32}|${DOCUMENT_URL})$`)
 const OPAQUE_ID = /^[\w-]{21,64}$/
 const SUBJECT = new RegExp(`${UUID.source}|${CLIENT_ID.source}`)
 

@@ -12,6 +12,9 @@ export const MOST_PARENTS = 24
 /** The URL of a document by which a client may be named, as the source of a regular expression. */
 export const DOCUMENT_URL = 'https?:\\/\\/[\\x21-\\x7e]{1,192}'
 
+/** The identifier of a client: one that was registered, or named by its document. */
+export const CLIENT_ID = new RegExp(`^(client_[0-9a-f]{32}|${DOCUMENT_URL})$`)
+
 const PARENT = new RegExp(
   `^((token|grant|client|account|account_key|session|api_key) [\\w-]{21,64}|client ${DOCUMENT_URL}|resource \\S{1,2000})$`,
 )

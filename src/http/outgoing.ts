@@ -72,6 +72,20 @@ export function isPublic(address: string): boolean {
 /** Whether an address is this host's own. */
 export const isLoopback = (address: string): boolean => ipaddr.process(address).range() === 'loopback'
 
+/**
+ * The addresses to which others may have this server send requests: public ones; and of this host, where the server is itself
+ * at one of those, for development.
+ */
+export const addressesFor = (isLocal: boolean) => (address: string) =>
+  isPublic(address) || (isLocal && isLoopback(address))
+
+/** Whether a URL names, as far as its text tells, an address that is not allowed (CWE-918). */
+export function namesInside(url: URL, isAllowed: (address: string) => boolean = isPublic): boolean {
+  const host = hostOf(url)
+  if (isIP(host) !== 0) return !isAllowed(host)
+  return /(^|\.)localhost\.?$/.test(host) && !isAllowed('127.0.0.1')
+}
+
 /** By http where the URL says so: for what is at a loopback address. */
 export const requestEither = ((url: URL, options: object) =>
   (url.protocol === 'http:' ? httpRequest : httpsRequest)(url, options)) as typeof httpsRequest

@@ -9,6 +9,7 @@ import type { Problems } from '../openapi/problems.ts'
 import type { UpstreamCookie } from '../sessions/cookie.ts'
 import { hasPassword, listLinkedUpstreams, unlinkIdentity } from './identities.ts'
 import type { UpstreamSignIns } from './sign-ins.ts'
+import { UPSTREAM_ID } from './upstreams.ts'
 
 export interface IdentityRoutesOptions {
   readonly db: Database
@@ -18,7 +19,7 @@ export interface IdentityRoutesOptions {
   readonly upstreamCookie: UpstreamCookie
 }
 
-const Id = Type.String({ pattern: '^[a-z0-9-]{1,64}$' })
+const Id = Type.String({ pattern: UPSTREAM_ID.source })
 const tags = ['sign-in']
 const LIST = {
   summary: 'List how one signs in',

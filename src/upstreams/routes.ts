@@ -19,7 +19,7 @@ import type { SignInLimits } from '../sessions/sign-in-limits.ts'
 import { claimOwner, findOwner, linkIdentity } from './identities.ts'
 import { createAccountOfNewcomer, keepNewcomer, type Newcomer, requireNewcomer } from './new-account.ts'
 import { type Arrival, attemptIsOver, type Purpose, type UpstreamSignIns } from './sign-ins.ts'
-import { requireUpstream, type Upstream } from './upstreams.ts'
+import { requireUpstream, UPSTREAM_ID, type Upstream } from './upstreams.ts'
 
 export interface UpstreamRoutesOptions {
   readonly db: Database
@@ -45,7 +45,7 @@ export interface UpstreamRoutesOptions {
   ) => Promise<string>
 }
 
-const Params = Type.Object({ id: Type.String({ pattern: '^[a-z0-9-]{1,64}$' }) })
+const Params = Type.Object({ id: Type.String({ pattern: UPSTREAM_ID.source }) })
 const Start = Type.Object({ prompt: Type.Optional(Type.Literal('login')) }, { additionalProperties: false })
 /** Whatever else there is, which differs by provider, is left alone (RFC 6749 4.1.2). */
 const Answer = Type.Object({ state: Type.String({ pattern: '^[\\w-]{43}$' }) })

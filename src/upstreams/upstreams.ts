@@ -33,6 +33,9 @@ export type NewUpstream = Pick<OpenUpstream, 'id' | 'name' | 'issuer' | 'clientI
 const { id, name, issuer, clientId, createdAt } = upstreams
 const COLUMNS = { id, name, issuer, clientId, createdAt }
 
+/** How an upstream is named in a path. */
+export const UPSTREAM_ID = /^[a-z0-9-]{1,64}$/
+
 /** How many of them a sign-in page can show. */
 const MOST = 20
 

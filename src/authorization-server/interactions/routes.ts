@@ -17,7 +17,7 @@ import { renderView } from '../../http/views.ts'
 import type { UpstreamCookie } from '../../sessions/cookie.ts'
 import type { SignInLimits } from '../../sessions/sign-in-limits.ts'
 import type { UpstreamSignIns } from '../../upstreams/sign-ins.ts'
-import { listUpstreams } from '../../upstreams/upstreams.ts'
+import { listUpstreams, UPSTREAM_ID } from '../../upstreams/upstreams.ts'
 import { takesUpstream } from '../authentication-context.ts'
 import type { AuthorizationServerDependencies } from '../dependencies.ts'
 import type { Engine } from '../engine.ts'
@@ -33,7 +33,7 @@ export interface InteractionOptions extends AuthorizationServerDependencies {
 }
 
 const Params = Type.Object({ uid: Type.String({ pattern: '^[\\w-]{1,64}$' }) })
-const AtUpstream = Type.Object({ ...Params.properties, id: Type.String({ pattern: '^[a-z0-9-]{1,64}$' }) })
+const AtUpstream = Type.Object({ ...Params.properties, id: Type.String({ pattern: UPSTREAM_ID.source }) })
 const SignIn = Type.Object({ email: Email, password: Password }, { additionalProperties: false })
 const Register = Type.Object(
   { email: Email, password: NewPassword, name: Type.Optional(Name) },
