@@ -1,6 +1,7 @@
 FROM node:24-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
+COPY src/database ./src/database
 RUN npm ci --omit=dev --no-audit --no-fund
 
 FROM node:24-slim

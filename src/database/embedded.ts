@@ -1,10 +1,8 @@
-import { execFile } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import type { Address } from './client.ts'
+import { makeCluster } from './embedded-cluster.ts'
 import { takeLock } from './embedded-lock.ts'
 import { openPGlite } from './embedded-open.ts'
 import { embeddedSocket, isListening } from './embedded-socket.ts'
@@ -46,13 +44,4 @@ export async function startEmbedded(dataDir: string): Promise<EmbeddedDatabase> 
     lock.release()
     throw error
   }
-}
-
-/** Made in a process of its own: what initdb takes, half a gigabyte, is given back when it ends. */
-async function makeCluster(data: string): Promise<void> {
-  const draft = `${data}.${process.pid}`
-  rmSync(draft, { recursive: true, force: true })
-  const script = fileURLToPath(new URL('./embedded-init.ts', import.meta.url))
-  await promisify(execFile)(process.execPath, ['--liftoff-only', script, draft])
-  renameSync(draft, data)
 }
