@@ -27,7 +27,7 @@ export function createUsage(db: Database, intervalMs: number, onError: (error: u
   let forgotten = 0
   let flushing: Promise<void> | undefined
 
-  const add = (id: string, { at, from, count }: Use) => {
+  const add = (id: string, at: Date, from: string, count: number) => {
     const known = uses.get(id)
     if (known === undefined) {
       if (uses.size < MOST) uses.set(id, { at, from, count })
@@ -35,7 +35,9 @@ export function createUsage(db: Database, intervalMs: number, onError: (error: u
       return
     }
     known.count += count
-    if (at >= known.at) Object.assign(known, { at, from })
+    if (at < known.at) return
+    known.at = at
+    known.from = from
   }
 
   const write = async () => {
@@ -44,7 +46,7 @@ export function createUsage(db: Database, intervalMs: number, onError: (error: u
     try {
       if (batch.size > 0) await addUses(db, batch)
     } catch (error) {
-      for (const [id, use] of batch) add(id, use)
+      for (const [id, { at, from, count }] of batch) add(id, at, from, count)
       onError(error)
     }
     if (forgotten > 0) onError(new Error(`${forgotten} uses of keys were not counted: too many keys at once`))
@@ -62,7 +64,7 @@ export function createUsage(db: Database, intervalMs: number, onError: (error: u
   return {
     note(id, at, from) {
       if (uses.size >= MOST) void flush()
-      add(id, { at, from, count: 1 })
+      add(id, at, from, 1)
     },
     async close() {
       clearInterval(timer)

@@ -85,14 +85,12 @@ export function createAuthenticator(dependencies: AuthenticatorDependencies): Au
     throw new CredentialRequired()
   }
 
-  /** Names what is presented by its header and resource too, which no value of a header can pretend to be. */
+  /** Names what is presented by its header and resource too, by a line end, which no value of a header can hold. */
   function keyOf(request: FastifyRequest, resource: string): string | undefined {
-    const { authorization } = request.headers
-    if (authorization !== undefined) {
-      return fingerprint(resource === builtIn ? authorization : `${resource}\n${authorization}`)
-    }
     const apiKey = apiKeyHeader(request)
-    return apiKey === undefined ? undefined : fingerprint(`${resource}\nX-API-Key\n${apiKey}`)
+    const presented = request.headers.authorization ?? (apiKey === undefined ? undefined : `\n${apiKey}`)
+    if (presented === undefined) return undefined
+    return fingerprint(resource === builtIn ? presented : `${resource}\n${presented}`)
   }
 }
 

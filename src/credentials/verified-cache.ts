@@ -21,6 +21,8 @@ export interface VerifiedCache {
 
 interface Entry {
   readonly verified: Verified
+  /** Milliseconds since 1970: two dates compared are two calls. */
+  readonly expiresAt: number
   readonly bytes: number
   /** How many changes it has outlived. */
   outlived: number
@@ -81,7 +83,7 @@ export function createVerifiedCache(maxBytes: number): VerifiedCache {
       const found = young.get(key)
       const entry = found ?? old.get(key)
       if (entry === undefined) return undefined
-      const isFresh = entry.verified.expiresAt > now && isGood(entry)
+      const isFresh = entry.expiresAt > now.getTime() && isGood(entry)
       if (isFresh && entry === found) return entry.verified
       remove(key)
       if (!isFresh) return undefined
@@ -91,7 +93,8 @@ export function createVerifiedCache(maxBytes: number): VerifiedCache {
     put(key, verified) {
       remove(key)
       const bytes = ENTRY_BYTES + 2 * (key.length + lengthOf(verified.tags) + lengthOf(verified.principal.scope))
-      if (bytes <= maxBytes / 2) add(key, { verified, bytes, outlived: changes })
+      if (bytes <= maxBytes / 2)
+        add(key, { verified, expiresAt: verified.expiresAt.getTime(), bytes, outlived: changes })
     },
     forget(tag) {
       changes += 1

@@ -6,7 +6,7 @@ import { accountOf, type FindAccount, requirePrincipal } from '../credentials/pl
 import type { Principal } from '../credentials/principal.ts'
 import { MaybeText, Texts } from '../http/schemas.ts'
 
-const ME = {
+export const ME = {
   summary: 'Who the credential stands for',
   description: 'E-mail and name are told with the scope `profile:read` alone.',
   tags: ['caller'],
