@@ -27,7 +27,7 @@ export async function warmChecks(gatehouse: Gatehouse, world: World, apiKey: str
   } as const
   const warm = async (headers: Record<string, string>, path = '/api/me'): Promise<Load> => {
     await fetch(`${gatehouse.url}${path}`, { headers })
-    return { path, headers }
+    return { path, headers, isAwake: true }
   }
   return [
     {

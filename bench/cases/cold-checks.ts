@@ -29,6 +29,7 @@ export async function coldChecks(gatehouse: Gatehouse, world: World): Promise<Ca
     variants: tokens.map((token) => ({ headers: bearer(token) })),
     once: true,
   })
+  const jwts = (tokens: readonly string[]): Load => ({ ...bearers(tokens), isAwake: true })
   return [
     {
       ...ofJwt,
@@ -36,7 +37,7 @@ export async function coldChecks(gatehouse: Gatehouse, world: World): Promise<Ca
       title: 'First-party JWT',
       async load(seconds) {
         const { accessToken } = await signIn(gatehouse, person)
-        return bearers(await signFirstPartyJwts(gatehouse, accessToken, seconds * JWTS_PER_SECOND))
+        return jwts(await signFirstPartyJwts(gatehouse, accessToken, seconds * JWTS_PER_SECOND))
       },
     },
     {
@@ -45,7 +46,7 @@ export async function coldChecks(gatehouse: Gatehouse, world: World): Promise<Ca
       title: 'OAuth access token (JWT) of a person',
       async load(seconds) {
         authorization = await refresh(gatehouse, world.web, authorization.refresh_token)
-        return bearers(await signAccessTokens(gatehouse, authorization.access_token, seconds * JWTS_PER_SECOND))
+        return jwts(await signAccessTokens(gatehouse, authorization.access_token, seconds * JWTS_PER_SECOND))
       },
     },
     {
@@ -54,7 +55,7 @@ export async function coldChecks(gatehouse: Gatehouse, world: World): Promise<Ca
       title: 'OAuth access token (JWT) of a machine',
       async load(seconds) {
         const token = await machineToken(gatehouse, world, 'jwt')
-        return bearers(await signAccessTokens(gatehouse, token, seconds * JWTS_PER_SECOND))
+        return jwts(await signAccessTokens(gatehouse, token, seconds * JWTS_PER_SECOND))
       },
     },
     {

@@ -30,7 +30,7 @@ export function refusals(gatehouse: Gatehouse): Case[] {
       ...shared,
       name: 'mistyped-api-key',
       title: 'API key with a bad checksum',
-      load: () => refused(MANY, () => ({ headers: { 'x-api-key': mistypedKey() } })),
+      load: () => ({ ...refused(MANY, () => ({ headers: { 'x-api-key': mistypedKey() } })), isAwake: true }),
     },
     {
       ...shared,
@@ -42,7 +42,7 @@ export function refusals(gatehouse: Gatehouse): Case[] {
       ...shared,
       name: 'unknown-token-again',
       title: 'Unknown opaque token, the same again',
-      load: () => ({ path: '/api/me', ...unknownToken(), expected: REFUSED }),
+      load: () => ({ path: '/api/me', ...unknownToken(), expected: REFUSED, isAwake: true }),
     },
   ]
 }

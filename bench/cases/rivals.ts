@@ -16,7 +16,7 @@ const KEYS_PER_SECOND = 4_000
 
 /** The same route without a credential: in Gatehouse, in a process of its own, and by Fastify alone. */
 export function routes(gatehouse: Gatehouse, answer: object): Case[] {
-  const load = () => ({ path: '/api/me' })
+  const load = () => ({ path: '/api/me', isAwake: true })
   const group = 'route'
   return [
     {
@@ -24,7 +24,7 @@ export function routes(gatehouse: Gatehouse, answer: object): Case[] {
       title: 'GET /api/me without a credential',
       group,
       server: async () => gatehouse.process,
-      load: () => ({ path: BARE_PATH }),
+      load: () => ({ path: BARE_PATH, isAwake: true }),
     },
     { name: 'twin', title: 'The same in a process of its own', group, server: started('twin', { answer }), load },
     {
@@ -32,7 +32,7 @@ export function routes(gatehouse: Gatehouse, answer: object): Case[] {
       title: 'GET /healthz of Gatehouse',
       group,
       server: async () => gatehouse.process,
-      load: () => ({ path: '/healthz' }),
+      load: () => ({ path: '/healthz', isAwake: true }),
     },
     { name: 'bare-fastify', title: 'Fastify alone', group, server: started('bare-fastify', { answer }), load },
   ]
@@ -92,7 +92,7 @@ async function makeJwt(answer: object) {
     .setIssuedAt()
     .setExpirationTime('1d')
     .sign(privateKey)
-  const load = (): Load => ({ path: '/api/me', headers: bearer(token) })
+  const load = (): Load => ({ path: '/api/me', headers: bearer(token), isAwake: true })
   return { settings: { answer, issuer: ISSUER, publicJwk: await exportJWK(publicKey) }, load }
 }
 

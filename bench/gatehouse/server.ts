@@ -1,6 +1,7 @@
 import { createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { openStorage } from '../../src/database/storage.ts'
+import { ME } from '../../src/protected-resource/routes.ts'
 import { loadOrMakeKeyFile } from '../../src/secrets/key-file.ts'
 import { serve } from '../processes/serve.ts'
 import { countStatements } from './statements.ts'
@@ -26,7 +27,7 @@ await serve(async () => {
   const storage = await openStorage(config)
   const statements = countStatements(storage.db)
   const app = await createApp({ config, storage, secretKeys })
-  app.get(BARE_PATH, () => ({ ...ANSWER, scopes: [...ANSWER.scopes] }))
+  app.get(BARE_PATH, { schema: ME }, () => ({ ...ANSWER, scopes: [...ANSWER.scopes] }))
   await app.listen({ host: config.host, port: config.port })
   return {
     url: `http://${config.host}:${config.port}`,

@@ -80,7 +80,9 @@ async function run(order: LoadOrder): Promise<LoadResult> {
   const drain = setTimeout(() => {
     for (const client of clients) client.responseMax = client.reqsMade
   }, load.seconds * 1000)
+  const sleep = load.isAwake === true ? stayAwake() : () => {}
   await ended.promise
+  sleep()
   clearTimeout(drain)
   return {
     requests: latencies.count,
@@ -92,4 +94,14 @@ async function run(order: LoadOrder): Promise<LoadResult> {
     errors,
     tokens,
   }
+}
+
+/** @returns a function that lets it sleep again */
+function stayAwake(): () => void {
+  let turn: NodeJS.Immediate
+  const again = () => {
+    turn = setImmediate(again)
+  }
+  again()
+  return () => clearImmediate(turn)
 }

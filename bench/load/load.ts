@@ -9,6 +9,12 @@ export interface Load {
   /** Sends each variant once and no more. */
   readonly once?: boolean
   readonly chain?: Chain
+  /**
+   * The sender never sleeps, for what is answered without a database, which would want the core. Who writes to a
+   * process that sleeps pays for waking it, up to 20 us on a virtual machine, and the load sleeps the more the slower
+   * the server is.
+   */
+  readonly isAwake?: boolean
   /** Fewer connections than the run has. */
   readonly connections?: number
   /** At most this many requests. */
