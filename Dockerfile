@@ -1,8 +1,8 @@
 FROM node:24-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-COPY src/database ./src/database
-RUN npm ci --omit=dev --no-audit --no-fund
+# Which would prepare an embedded database, for the user who installs alone.
+RUN npm pkg delete scripts.prepare && npm ci --omit=dev --no-audit --no-fund
 
 FROM node:24-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000

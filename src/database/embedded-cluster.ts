@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -18,9 +18,13 @@ export async function makeCluster(data: string, prepared = preparedCluster()): P
   })
 }
 
-/** Leaves a cluster for {@link makeCluster}, with nothing in it; does nothing where there is one. */
+/**
+ * Leaves a cluster for {@link makeCluster}, with nothing in it; does nothing where there is one. PGlite lets everybody
+ * write its files, so it is in a directory that only its owner may enter; another user makes a cluster anew.
+ */
 export async function prepareCluster(prepared = preparedCluster()): Promise<void> {
   mkdirSync(dirname(prepared), { recursive: true })
+  chmodSync(dirname(prepared), 0o700)
   if (!existsSync(prepared)) await makeWhole(prepared, initialize)
 }
 

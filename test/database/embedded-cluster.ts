@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { makeCluster, prepareCluster } from '../../src/database/embedded-cluster.ts'
 import { openStorage } from '../../src/database/storage.ts'
@@ -28,6 +28,7 @@ t.test('a new embedded database is a copy of what installing prepared, and made 
 
   await t.test('copied, twice, and the copies share nothing', async (t) => {
     await prepareCluster(prepared)
+    t.equal(statSync(dirname(prepared)).mode & 0o777, 0o700, 'nobody else can change what every database begins with')
     const { ino } = statSync(join(prepared, 'PG_VERSION'))
     await prepareCluster(prepared)
     t.equal(statSync(join(prepared, 'PG_VERSION')).ino, ino, 'what is prepared stays')
