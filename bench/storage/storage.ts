@@ -28,6 +28,6 @@ export async function measureStorage(
   progress: Progress,
 ): Promise<Storage> {
   const expiredGrants = await measureExpiredGrants(gatehouse, loader, options, progress)
-  const manyKeys = await measureManyKeys(gatehouse, loader, options, progress)
+  const manyKeys = await measureManyKeys(loader, options, progress)
   return { expiredGrants, manyKeys, day: await measureDay(loader, options, progress) }
 }
