@@ -28,10 +28,13 @@ export async function prepareCluster(prepared = preparedCluster()): Promise<void
   if (!existsSync(prepared)) await makeWhole(prepared, initialize)
 }
 
-/** Of this version of PGlite: another may not open it. */
+/** The version of PGlite; another may not open what it makes. */
+export function pgliteVersion(): string {
+  return JSON.parse(readFileSync(`${NODE_MODULES}/@electric-sql/pglite/package.json`, 'utf8')).version
+}
+
 function preparedCluster(): string {
-  const { version } = JSON.parse(readFileSync(`${NODE_MODULES}/@electric-sql/pglite/package.json`, 'utf8'))
-  return `${NODE_MODULES}/.cache/gatehouse/postgres-${version}`
+  return `${NODE_MODULES}/.cache/gatehouse/postgres-${pgliteVersion()}`
 }
 
 async function makeWhole(data: string, make: (draft: string) => Promise<void>): Promise<void> {
